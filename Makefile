@@ -1,0 +1,59 @@
+# `make` lists what there is. Any command first builds .venv if it is missing or out of date.
+
+# TensorFlow 2.21 exists for these versions of Python.
+PYTHONS := python3 python3.13 python3.12 python3.11 python3.10
+PYTHON ?=
+ARGS ?=
+
+VENV := .venv
+BUILT := $(VENV)/.built
+BUILDING := $(VENV)/.building
+RUN := $(VENV)/bin/python
+
+.PHONY: help run test lint clean
+.DEFAULT_GOAL := help
+
+help:  ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo '  ARGS="..." goes to the command: make run ARGS="--shot=5"'
+	@echo '  PYTHON=... picks the interpreter that builds $(VENV): 3.10 to 3.13'
+
+run: $(BUILT)  ## Train, test and export LEO on the default data (5-way 1-shot)
+	@$(RUN) -m leo_tf.run $(ARGS)
+
+test: $(BUILT)  ## Run the tests
+	@$(RUN) -m pytest -q --durations=10 $(ARGS)
+
+lint: $(BUILT)  ## Check style and formatting
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+
+clean:  ## Remove caches and build leftovers; keeps .venv, runs and embeddings
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# .building marks an installation that was cut short: the next one starts from nothing. The
+# marker .built is written last, so only a whole environment counts.
+$(BUILT): requirements.txt
+	@python=; \
+	for candidate in "$(PYTHON)" $(if $(PYTHON),,$(PYTHONS)); do \
+	  if "$$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
+	    >/dev/null 2>&1; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo 'make: need Python 3.10 to 3.13, and found none as $(or $(PYTHON),$(PYTHONS));' \
+	    'install one, or name it: make PYTHON=/path/to/python3.12' >&2; exit 1; fi; \
+	if ! "$$python" -c 'import venv, ensurepip' 2>/dev/null; then \
+	  echo "make: $$python cannot create virtual environments;" \
+	    'on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; fi; \
+	if [ -e $(BUILDING) ]; then rm -rf $(VENV); fi; \
+	rm -f $(BUILT); \
+	echo "Installing requirements.txt into $(VENV) with $$python: a minute or two, once."; \
+	mkdir -p $(VENV) && touch $(BUILDING) && "$$python" -m venv $(VENV) || exit 1; \
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt & \
+	pip=$$!; trap 'kill $$pip 2>/dev/null; exit 130' INT TERM; \
+	while kill -0 $$pip 2>/dev/null; do printf .; sleep 2; done; echo; \
+	wait $$pip || { echo 'make: the installation failed; see above, then run make again' >&2; \
+	  exit 1; }; \
+	mv $(BUILDING) $(BUILT) && touch $(BUILT)

@@ -1,0 +1,28 @@
+"""Latent Embedding Optimization (Rusu et al. 2019) in TensorFlow 2 and Keras 3.
+
+The names in `__all__` are the public API. Each is imported when it is first asked for, so that
+`import leo_tf`, and the `--help` of every command, stay free of TensorFlow's start-up time.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_MODULE_OF = {
+    "LEO": "leo_tf.leo",
+}
+
+__all__ = ["__version__", *_MODULE_OF]
+
+
+def __getattr__(name):
+    """Import the public name on first use."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
