@@ -1,0 +1,142 @@
+"""Find the splits of a data set: `<data_path>/<dataset>/<crop>/<split>_embeddings.pkl`."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data_pipeline import cache, released_format
+from data_pipeline.embeddings import EmbeddingSet, Source
+
+SPLITS = ("train", "val", "test")
+RELEASED = {"miniImageNet": ("center", "multiview"), "tieredImageNet": ("center",)}
+PACKAGED = Path(__file__).parent / "glyphs" / "embeddings"
+JOIN_ROWS = 4096
+
+
+def check_dataset(
+    data_path: str | os.PathLike,
+    dataset: str,
+    crop: str = "center",
+    splits: Sequence[str] = SPLITS,
+) -> Path:
+    """Return the folder of a data set after the checks that need no reading.
+
+    Args:
+      data_path: folder of data sets.
+      dataset: name of the data set's folder. `glyphs` comes with this package, if it is not there.
+      crop: name of the folder in it.
+      splits: the splits it must have.
+
+    Raises:
+      ValueError: tieredImageNet has no such crop, or a name is no name of a folder.
+      FileNotFoundError: there is no such data set, crop or split; says how to get it.
+    """
+    for what, value in (("dataset", dataset), ("crop", crop)):
+        if not value or Path(value).name != value:
+            raise ValueError(f"{what} must be the name of a folder, not {value!r}")
+    if crop == "multiview" and "multiview" not in RELEASED.get(dataset, (crop,)):
+        raise ValueError(
+            f"{dataset} has no crop multiview: it was released for miniImageNet only; use center"
+        )
+    folder = Path(data_path) / dataset
+    if dataset == "glyphs" and not folder.exists():
+        folder = PACKAGED / dataset
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"no data set {dataset} in {Path(data_path).resolve()} (there: {_there(data_path)}); "
+            + _how_to_get(data_path, dataset)
+        )
+    if not (folder / crop).is_dir():
+        crops = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        raise FileNotFoundError(
+            f"{folder}: has no crop {crop} (it has: {', '.join(crops) or 'none'})"
+        )
+    for split in splits:
+        path = folder / crop / f"{split}_embeddings.pkl"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: not found; {_how_to_get(data_path, dataset)}")
+        if path.stat().st_size == 0:
+            raise ValueError(f"{path}: is empty; fetch or write it again")
+    return folder / crop
+
+
+def load_split(
+    data_path: str | os.PathLike, dataset: str, crop: str = "center", split: str = "train"
+) -> EmbeddingSet:
+    """Return a split's embeddings, from the cache after the first time.
+
+    Args:
+      data_path, dataset, crop: see `check_dataset`.
+      split: train, val, test, or train+val for the classes of both.
+
+    Raises:
+      FileNotFoundError, ValueError: one line that names the file, the value and the remedy.
+    """
+    splits = split.split("+")
+    if not split or not set(splits) <= set(SPLITS) or len(set(splits)) != len(splits):
+        raise ValueError(f"split must be train, val, test, or train+val, not {split!r}")
+    folder = check_dataset(data_path, dataset, crop, splits)
+    pickles = [folder / f"{part}_embeddings.pkl" for part in splits]
+    name = f"{dataset}/{crop}/{split}"
+    if len(splits) == 1:
+        return cache.load(
+            name, f"{split}_embeddings", pickles, lambda: released_format.read(pickles[0])
+        )
+    return cache.load(
+        name,
+        f"{split}_embeddings",
+        pickles,
+        lambda: _join([load_split(data_path, dataset, crop, part) for part in splits]),
+    )
+
+
+def _join(parts: Sequence[EmbeddingSet]) -> Source:
+    """Return the classes of several sets as one."""
+    owner = {}
+    for part in parts:
+        for class_name in part.class_names:
+            if class_name in owner:
+                raise ValueError(
+                    f"class {class_name!r} is in both {owner[class_name].name} and {part.name}; "
+                    "splits must not share classes: rename it in one"
+                )
+            owner[class_name] = part
+    if len({part.dim for part in parts}) > 1:
+        sizes = ", ".join(f"{part.name}: {part.dim}" for part in parts)
+        raise ValueError(f"splits to be joined have embeddings of different sizes ({sizes})")
+    class_names = tuple(sorted(owner))
+
+    def blocks():
+        row = 0
+        for class_name in class_names:
+            images = owner[class_name].of_class(class_name)
+            for start in range(0, len(images), JOIN_ROWS):
+                block = images[start : start + JOIN_ROWS]
+                yield np.arange(row, row + len(block)), block
+                row += len(block)
+
+    counts = np.array([len(owner[class_name].of_class(class_name)) for class_name in class_names])
+    return Source(class_names, counts, parts[0].dim, blocks)
+
+
+def _there(data_path):
+    """Return the names of the data sets in a folder, for a message."""
+    if not Path(data_path).is_dir():
+        return "no such folder"
+    return (
+        ", ".join(sorted(path.name for path in Path(data_path).iterdir() if path.is_dir()))
+        or "none"
+    )
+
+
+def _how_to_get(data_path, dataset):
+    """Return how to get a data set, for a message."""
+    if dataset in RELEASED:
+        return f"get it by: python -m data_pipeline.download --data_path={data_path}"
+    return (
+        f"own data go to {Path(data_path) / dataset}/<crop>/ as train_embeddings.pkl, "
+        "val_embeddings.pkl and test_embeddings.pkl; miniImageNet and tieredImageNet come by: "
+        f"python -m data_pipeline.download --data_path={data_path}"
+    )

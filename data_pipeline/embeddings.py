@@ -1,0 +1,171 @@
+"""Embeddings of a meta-set (train, val or test), sorted by class."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+MIN_IMAGES = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Embeddings on their way to an `EmbeddingSet`, in blocks, so that they need not fit in memory.
+
+    Attributes:
+      class_names: names of the classes, sorted.
+      counts: int64 [classes], images per class.
+      dim: size of an embedding.
+      blocks: yields pairs (rows, block): a float32 block [m, dim] and the rows [m] it has in the
+        array sorted by class. Every row comes exactly once.
+    """
+
+    class_names: tuple[str, ...]
+    counts: np.ndarray
+    dim: int
+    blocks: Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]]
+
+    def to_array(self) -> np.ndarray:
+        """Return the embeddings sorted by class, float32 [images, dim], in memory."""
+        embeddings = np.empty([int(self.counts.sum()), self.dim], np.float32)
+        for rows, block in self.blocks():
+            embeddings[rows] = block
+        return embeddings
+
+
+class EmbeddingSet:
+    """The embeddings of a meta-set: one float32 array sorted by class, perhaps memory-mapped.
+
+    Attributes:
+      name: what messages call this set, such as "miniImageNet/center/val".
+      embeddings: float32 [images, dim], the images of one class together. Not to be written to.
+      class_names: names of the classes, sorted.
+      counts: int64 [classes], images per class.
+      starts: int64 [classes], the row of each class's first image.
+    """
+
+    def __init__(self, embeddings, class_names, counts, name="embeddings"):
+        self.name = name
+        self.embeddings = embeddings
+        self.class_names = tuple(class_names)
+        self.counts = np.asarray(counts, np.int64)
+        self.starts = np.cumsum(self.counts) - self.counts
+        self._index = {class_name: i for i, class_name in enumerate(self.class_names)}
+        self._tensor = None
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], name: str = "arrays") -> "EmbeddingSet":
+        """Return the set of embeddings in memory.
+
+        Args:
+          arrays: maps each class's name to its embeddings, [images, dim], of any float type; at
+            least two images a class. The arrays are copied.
+          name: what messages call this set.
+
+        Raises:
+          ValueError: an array is not 2-D or not floats, sizes differ, a class has fewer than two
+            images, or an embedding is zero or not finite; names the class.
+        """
+        if not arrays:
+            raise ValueError(f"{name}: no classes; give {{class name: array [images, dim]}}")
+        class_names = sorted(arrays)
+        blocks = [np.asarray(arrays[class_name]) for class_name in class_names]
+        dim = blocks[0].shape[-1] if blocks[0].ndim == 2 else None
+        for class_name, block in zip(class_names, blocks, strict=True):
+            _check_class(name, class_name, block, dim)
+        counts = [len(block) for block in blocks]
+        with np.errstate(over="ignore"):
+            embeddings = np.concatenate([block.astype(np.float32) for block in blocks])
+        labels = np.repeat(class_names, counts)
+        firsts = np.repeat(np.cumsum(counts) - counts, counts)
+        check_rows(name, embeddings, lambda i: f"class {labels[i]!r}, image {i - firsts[i]}")
+        return cls(embeddings, class_names, counts, name)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @property
+    def dim(self) -> int:
+        """Size of an embedding."""
+        return self.embeddings.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.embeddings)
+
+    def __repr__(self) -> str:
+        size = f"{self.num_classes} classes, {len(self)} images, {self.dim}-d"
+        return f"EmbeddingSet({self.name}: {size})"
+
+    def of_class(self, class_name: str) -> np.ndarray:
+        """Return the embeddings of one class, [count, dim], without copying them."""
+        if class_name not in self._index:
+            raise ValueError(f"{self.name} has no class {class_name!r}")
+        i = self._index[class_name]
+        return self.embeddings[self.starts[i] : self.starts[i] + self.counts[i]]
+
+    def tensor(self):
+        """Return the embeddings as a TensorFlow float32 tensor [images, dim], made once.
+
+        The tensor shares the memory of `embeddings`, so that a memory-mapped set stays on disk
+        but for the pages touched. (TensorFlow itself copies an array that does not begin at a
+        multiple of 64 bytes; an .npy file's data does.)
+        """
+        if self._tensor is None:
+            import tensorflow as tf
+
+            with tf.init_scope():
+                self._tensor = tf.experimental.dlpack.from_dlpack(self.embeddings.__dlpack__())
+        return self._tensor
+
+
+def check_rows(
+    where: str, block: np.ndarray, describe: Callable[[int], str], first: int = 0
+) -> None:
+    """Raise a ValueError if an embedding in a float32 block [m, dim] cannot be normalised.
+
+    Args:
+      where: the file or set, for the message.
+      block: the embeddings.
+      describe: names a row, given its number, for the message.
+      first: number of the block's first row.
+    """
+    squared_norms = np.einsum("id,id->i", block, block)
+    bad = ~(np.isfinite(squared_norms) & (squared_norms > 0))
+    if not bad.any():
+        return
+    i = int(bad.argmax())
+    if np.isnan(block[i]).any():
+        fault = "holds NaN"
+    elif not np.isfinite(squared_norms[i]):
+        fault = "holds infinite values, or values too large for float32"
+    else:
+        fault = "is zero, so it has no direction to normalise"
+    raise ValueError(
+        f"{where}: the embedding of {describe(first + i)} {fault}; embed that image again"
+    )
+
+
+def check_counts(where: str, class_names, counts) -> None:
+    """Raise a ValueError that names the first class with fewer than two images."""
+    for class_name, count in zip(class_names, counts, strict=True):
+        if count < MIN_IMAGES:
+            raise ValueError(
+                f"{where}: class {class_name!r} has {count} image(s); an episode needs at least "
+                f"{MIN_IMAGES} (support and query): add images or leave the class out"
+            )
+
+
+def _check_class(where, class_name, block, dim):
+    """Raise a ValueError if a class's array is not a float array [at least two images, dim]."""
+    if block.ndim != 2 or block.shape[1] == 0 or block.dtype.kind != "f":
+        raise ValueError(
+            f"{where}: class {class_name!r} must be a float array [images, dim]; "
+            f"it is {block.dtype} {list(block.shape)}"
+        )
+    if block.shape[1] != dim:
+        raise ValueError(
+            f"{where}: class {class_name!r} has embeddings of size {block.shape[1]}, others {dim}"
+        )
+    check_counts(where, [class_name], [len(block)])
