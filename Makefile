@@ -49,7 +49,7 @@ $(BUILT): requirements.txt
 	    'on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; fi; \
 	if [ -e $(BUILDING) ]; then rm -rf $(VENV); fi; \
 	rm -f $(BUILT); \
-	echo "Installing requirements.txt into $(VENV) with $$python: a minute or two, once."; \
+	echo "Installing requirements.txt into $(VENV) with $$python: a few minutes, once."; \
 	mkdir -p $(VENV) && touch $(BUILDING) && "$$python" -m venv $(VENV) || exit 1; \
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt & \
 	pip=$$!; trap 'kill $$pip 2>/dev/null; exit 130' INT TERM; \

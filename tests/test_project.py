@@ -1,0 +1,229 @@
+"""The project as a whole: what it installs, what it imports, what `make` says."""
+
+import ast
+import email
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+import leo_tf
+
+TOP = Path(__file__).parents[1]
+PACKAGES = ("leo_tf", "data_pipeline")
+GLYPHS = "data_pipeline/glyphs/embeddings"
+
+# Import names that differ from the name of their distribution.
+DISTRIBUTION = {"absl": "absl-py", "sklearn": "scikit-learn", "PIL": "pillow"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Build the wheel from a copy, so that the work tree stays clean."""
+    source = tmp_path_factory.mktemp("source")
+    for package in PACKAGES:
+        ignored = shutil.ignore_patterns("__pycache__", ".leo_cache")
+        shutil.copytree(TOP / package, source / package, ignore=ignored)
+    for file in TOP.iterdir():
+        if file.is_file():
+            shutil.copy(file, source)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
+    command += ["--no-build-isolation", "--wheel-dir", source / "dist", source]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    (path,) = (source / "dist").glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+def metadata_file(wheel, name):
+    (path,) = (n for n in wheel.namelist() if n.endswith(f".dist-info/{name}"))
+    return wheel.read(path).decode()
+
+
+def test_wheel_holds_both_packages_and_the_default_data(wheel):
+    files = set(wheel.namelist())
+    modules = {
+        str(p.relative_to(TOP)) for package in PACKAGES for p in (TOP / package).rglob("*.py")
+    }
+    assert modules <= files
+    pickles = {str(p.relative_to(TOP)) for p in (TOP / GLYPHS).rglob("*_embeddings.pkl")}
+    assert {Path(p).name for p in pickles} == {
+        f"{split}_embeddings.pkl" for split in ("train", "val", "test")
+    }
+    assert pickles <= files
+    tops = {name.split("/")[0] for name in files}
+    assert {t for t in tops if not t.endswith(".dist-info")} == set(PACKAGES)
+
+
+def test_wheel_metadata(wheel):
+    metadata = email.message_from_string(metadata_file(wheel, "METADATA"))
+    assert metadata["Version"] == leo_tf.__version__
+    assert metadata["Requires-Python"] == ">=3.10"
+    required = metadata.get_all("Requires-Dist")
+    assert "tensorflow==2.21.*" in required
+    assert "tensorflow-probability[tf]==0.25.*" in required
+    assert not [r for r in required if r.startswith(("pytest", "ruff"))]
+    assert [r for r in required if r.startswith("fonttools") and "fonts" in r]
+
+
+def test_every_command_leads_to_a_function(wheel):
+    parser = ConfigParser()
+    parser.read_string(metadata_file(wheel, "entry_points.txt"))
+    commands = dict(parser["console_scripts"])
+    assert {"leo-tf-run", "leo-tf-evaluate", "leo-tf-verify", "leo-tf-download"} <= set(commands)
+    for target in commands.values():
+        module, function = target.split(":")
+        source = wheel.read(module.replace(".", "/") + ".py").decode()
+        assert re.search(rf"^def {function}\(\)", source, re.MULTILINE), target
+
+
+def third_party_imports():
+    """Yield (file, top-level name) of every absolute import in the two packages."""
+    for package in PACKAGES:
+        for file in (TOP / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                names = []
+                if isinstance(node, ast.Import):
+                    names = [alias.name for alias in node.names]
+                elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                    names = [node.module]
+                for name in names:
+                    top = name.split(".")[0]
+                    if top not in sys.stdlib_module_names and top not in PACKAGES:
+                        yield file, top
+
+
+def test_every_imported_package_is_required(wheel):
+    metadata = email.message_from_string(metadata_file(wheel, "METADATA"))
+    requirements = metadata.get_all("Requires-Dist")
+    declared = {re.match(r"[\w-]+", line).group().replace("_", "-") for line in requirements}
+    missing = {
+        (str(file.relative_to(TOP)), name)
+        for file, name in third_party_imports()
+        if DISTRIBUTION.get(name, name).lower().replace("_", "-") not in declared
+    }
+    assert missing == set()
+
+
+def test_data_pipeline_never_imports_leo_tf():
+    for file in (TOP / "data_pipeline").rglob("*.py"):
+        assert not re.search(r"^\s*(from|import) leo_tf", file.read_text(encoding="utf-8"), re.M)
+
+
+def test_importing_leo_tf_leaves_tensorflow_alone():
+    code = "import sys, leo_tf; print('tensorflow' in sys.modules, 'LEO' in dir(leo_tf))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=TOP, timeout=60)
+    assert done.stdout.split() == ["False", "True"], done.stderr
+
+
+def test_public_names_resolve():
+    assert leo_tf.LEO is importlib.import_module("leo_tf.leo").LEO
+    assert all(getattr(leo_tf, name) is not None for name in leo_tf.__all__)
+    with pytest.raises(AttributeError, match="module 'leo_tf' has no attribute 'Leo'"):
+        _ = leo_tf.Leo
+
+
+def test_citation_names_this_version():
+    text = (TOP / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {leo_tf.__version__}\n" in text
+
+
+@pytest.fixture
+def fresh_folder(tmp_path):
+    """A folder like a new clone, its path with a space, holding what the Makefile reads."""
+    folder = tmp_path / "a clone"
+    folder.mkdir()
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy(TOP / name, folder)
+    return folder
+
+
+def make(folder, *arguments):
+    command = ["make", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+FAKE_PYTHON = """#!{python}
+import pathlib, shutil, sys
+arguments = sys.argv[1:]
+sys.version_info = {version}
+if not {has_venv}:
+    sys.modules["venv"] = None
+if arguments[0] == "-c":
+    exec(arguments[1])
+elif arguments[1] == "venv":
+    pathlib.Path(arguments[2], "bin").mkdir(parents=True, exist_ok=True)
+    shutil.copy(__file__, pathlib.Path(arguments[2], "bin/python"))
+elif arguments[1] == "pip":
+    sys.exit({pip_status})
+"""
+
+
+def fake_python(folder, version=(3, 12, 1), has_venv=True, pip_status=0):
+    """Write an interpreter of that version whose venv and pip take no time."""
+    script = folder / "python"
+    values = {"version": version, "has_venv": has_venv, "pip_status": pip_status}
+    script.write_text(FAKE_PYTHON.format(python=sys.executable, **values))
+    script.chmod(0o755)
+    return f"PYTHON={script}"
+
+
+def test_make_alone_lists_the_commands(fresh_folder):
+    done = make(fresh_folder)
+    assert done.returncode == 0
+    for name in ("run", "test", "lint", "clean"):
+        assert f"make {name}" in done.stdout
+    assert not (fresh_folder / ".venv").exists()
+
+
+@pytest.mark.parametrize("version", [(3, 9, 18), (3, 14, 0)])
+def test_make_refuses_a_python_that_tensorflow_has_no_build_for(fresh_folder, version):
+    done = make(fresh_folder, "run", fake_python(fresh_folder, version=version))
+    assert done.returncode == 2
+    assert "make: need Python 3.10 to 3.13, and found none as" in done.stderr
+    assert not (fresh_folder / ".venv").exists()
+
+
+def test_make_says_when_venv_is_missing(fresh_folder):
+    done = make(fresh_folder, "run", fake_python(fresh_folder, has_venv=False))
+    assert done.returncode == 2
+    assert "cannot create virtual environments" in done.stderr
+    assert "apt install python3-venv" in done.stderr
+    assert not (fresh_folder / ".venv").exists()
+
+
+def test_an_installation_cut_short_starts_from_nothing(fresh_folder):
+    leftover = fresh_folder / ".venv" / "half-written"
+    leftover.parent.mkdir()
+    leftover.touch()
+    (fresh_folder / ".venv/.building").touch()
+    done = make(fresh_folder, ".venv/.built", fake_python(fresh_folder))
+    assert done.returncode == 0, done.stderr
+    assert not leftover.exists()
+    assert (fresh_folder / ".venv/.built").exists()
+    assert not (fresh_folder / ".venv/.building").exists()
+    assert "is up to date" in make(fresh_folder, ".venv/.built").stdout
+
+
+def test_changed_requirements_are_installed(fresh_folder):
+    python = fake_python(fresh_folder)
+    make(fresh_folder, ".venv/.built", python)
+    built = (fresh_folder / ".venv/.built").stat().st_mtime
+    os.utime(fresh_folder / "requirements.txt", (built + 60, built + 60))
+    assert "Installing requirements.txt" in make(fresh_folder, ".venv/.built", python).stdout
+
+
+def test_a_failed_installation_does_not_count(fresh_folder):
+    done = make(fresh_folder, "run", fake_python(fresh_folder, pip_status=1))
+    assert done.returncode == 2
+    assert "the installation failed" in done.stderr
+    assert not (fresh_folder / ".venv/.built").exists()
