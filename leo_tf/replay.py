@@ -1,0 +1,142 @@
+"""Run the model on a golden file's variables, episodes and noise."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from data_pipeline.episodes import Episodes, class_labels
+from leo_tf.classifier import LEOClassifier
+from leo_tf.golden import VARIABLES
+from leo_tf.noise import Noise
+from leo_tf.stochastic import sample_with
+
+SETTINGS = (
+    "num_latents",
+    "inner_unroll_length",
+    "finetuning_unroll_length",
+    "dropout_rate",
+    "kl_weight",
+    "encoder_penalty_weight",
+    "l2_penalty_weight",
+    "orthogonality_penalty_weight",
+    "gradient_threshold",
+    "gradient_norm_threshold",
+    "dtype",
+)
+
+
+def replay(golden):
+    """Recompute everything that a golden file records.
+
+    Evaluation runs as plain graph, training steps compiled by XLA: the way `leo_tf.run` runs
+    them.
+
+    Args:
+      golden: a `GoldenFile`.
+
+    Returns:
+      {name: array}, with the names and shapes of `golden.references`.
+
+    Raises:
+      ValueError: if the arrays do not fit together.
+    """
+    model = _restore(golden)
+    computed = _evaluate(model, golden)
+    outer_step = tf.function(model.outer_step, jit_compile=True)
+    losses, accuracies = [], []
+    for step in range(golden.setting("steps")):
+        episodes, noise = _inputs(golden, step)
+        if step == 0:
+            computed |= _copies("train", model, model.adapt(*episodes[:2], noise), noise)
+        result, gradients, clipped = outer_step(episodes, noise)
+        if step == 0:
+            computed |= _first_step(result, gradients, clipped)
+        losses.append(result.loss)
+        accuracies.append(tf.reduce_mean(result.terms["accuracy"]))
+    computed |= {"steps/loss": losses, "steps/accuracy": accuracies}
+    computed |= {f"final/{n}": v for n, v in zip(VARIABLES, model.trainable_variables)}
+    return {name: np.asarray(value) for name, value in computed.items()}
+
+
+def relative_error(value, reference):
+    """Largest absolute difference over the largest absolute reference value.
+
+    Args:
+      value: array.
+      reference: array of the same shape.
+
+    Returns:
+      A float; infinite if the shapes differ or one is NaN where the other is not. A NaN in
+      both is no difference. Absolute where the reference is all zeros.
+    """
+    value, reference = np.asarray(value, np.float64), np.asarray(reference, np.float64)
+    if value.shape != reference.shape or (np.isnan(value) != np.isnan(reference)).any():
+        return float("inf")
+    difference = np.nanmax(np.abs(value - reference), initial=0.0)
+    scale = np.nanmax(np.abs(reference), initial=0.0)
+    return float(difference / scale) if scale > 0 else float(difference)
+
+
+def _restore(golden):
+    dim = golden["support"].shape[-1]
+    model = LEOClassifier(dim, **{name: golden.setting(name) for name in SETTINGS})
+    for variable, value in zip(model.trainable_variables, golden.variables(), strict=True):
+        if variable.shape != value.shape:
+            raise ValueError(
+                f"{golden.path}: {variable.path} has shape {value.shape}, "
+                f"its config asks for {tuple(variable.shape)}; record the file again"
+            )
+        variable.assign(value)
+    optimizer = keras.optimizers.Adam(
+        golden.setting("outer_lr"),
+        beta_1=golden.setting("adam_beta1"),
+        beta_2=golden.setting("adam_beta2"),
+        epsilon=golden.setting("adam_epsilon"),
+    )
+    optimizer.build(model.trainable_variables)
+    model.compile(optimizer=optimizer)
+    return model
+
+
+def _inputs(golden, step):
+    dtype = golden.setting("dtype")
+    support, query = (tf.constant(array, dtype) for array in golden.episode(step))
+    episodes = Episodes(
+        support, class_labels(support.shape[:3]), query, class_labels(query.shape[:3])
+    )
+    noise = golden.noise(step)
+    normals = {name: tf.constant(getattr(noise, name), dtype) for name in ("latent", "decoder")}
+    masks = {n: tf.constant(v, tf.bool) for n, v in noise._asdict().items() if n not in normals}
+    return episodes, Noise(**normals, **masks)
+
+
+def _evaluate(model, golden):
+    episodes, _ = _inputs(golden, 0)
+    result = tf.function(model.meta_loss)(episodes)
+    return {
+        "eval/loss": result.task_losses,
+        "eval/accuracy": result.terms["accuracy"],
+        **_copies("eval", model, result.adaptation, None),
+    }
+
+
+def _copies(kind, model, adaptation, noise):
+    """Latents and weights of every copy; the model itself only keeps averages of the weights."""
+    eps = None if noise is None else noise.decoder[-1]
+    after_leo = sample_with(model.decoder(adaptation.latents_adapted), eps)
+    moved = adaptation.params - adaptation.params_after_leo
+    return {
+        f"{kind}/latents_init": adaptation.latents_init,
+        f"{kind}/latents_adapted": adaptation.latents_adapted,
+        f"{kind}/weights_after_leo": after_leo,
+        f"{kind}/weights_final": after_leo + moved[:, :, tf.newaxis],
+    }
+
+
+def _first_step(result, gradients, clipped):
+    return {
+        "train/loss": result.task_losses,
+        **{f"train/{n}": v for n, v in result.terms.items()},
+        **{f"grad/{n}": v for n, v in zip(VARIABLES, gradients)},
+        **{f"clipped/{n}": v for n, v in zip(VARIABLES, clipped)},
+    }
