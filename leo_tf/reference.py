@@ -4,6 +4,7 @@
 """
 
 import argparse
+import signal
 import textwrap
 from dataclasses import dataclass
 
@@ -156,6 +157,7 @@ def main(arguments=None):
 
 def cli():
     """Run the command line program."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it quietly
     main()
 
 
