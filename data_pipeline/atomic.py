@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -12,24 +12,31 @@ try:
 except ImportError:  # Windows: no lock, so that two processes may do the same work
     fcntl = None
 
-TEMPORARY = ".partial-"
+
+def temporary_path(path: Path) -> Path:
+    """Return an unused path in the same folder, `<name>.partial-<random>`."""
+    return path.with_name(f"{path.name}.partial-{secrets.token_hex(4)}")
 
 
 @contextlib.contextmanager
 def writer(path: Path) -> Iterator[BinaryIO]:
     """Open a binary file that replaces `path` when the block ends, and vanishes if it raises."""
-    descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
+    temporary = temporary_path(path)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(temporary, "xb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~umask())
+            sync(file)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def sync(file: BinaryIO) -> None:
+    """Have what was written to a file reach the disk."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
@@ -44,7 +51,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[bool]:
-    """Hold a lock among processes, waiting for it; yields whether the file system has locks.
+    """Hold a lock among processes, waiting for it; yield whether the file system has locks.
 
     The lock goes with the process: one that is killed leaves an empty file, and no lock.
     """
@@ -55,10 +62,3 @@ def lock(path: Path) -> Iterator[bool]:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 locked = True
         yield locked
-
-
-def umask():
-    """Return the mask that new files get."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

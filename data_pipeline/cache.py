@@ -13,11 +13,11 @@ import mmap
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from data_pipeline import atomic
 from data_pipeline.embeddings import EmbeddingSet, Source
@@ -58,7 +58,7 @@ def load(name: str, stem: str, pickles: Sequence[Path], read: Callable[[], Sourc
 
 def _folders(beside: Path) -> list[Path]:
     """Return the folders where entries may be, first choice first."""
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    user = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
     digest = hashlib.sha256(os.fsencode(beside.resolve())).hexdigest()[:16]
     return [beside / FOLDER, user / "leo_tf" / digest]
 
@@ -111,13 +111,13 @@ def _fill(folder, stem, fingerprint, name, pickles, read):
             return found
         if locked:
             _clear(folder, stem)
-        temporary = Path(tempfile.mkdtemp(prefix=f"{stem}{atomic.TEMPORARY}", dir=folder))
+        temporary = atomic.temporary_path(folder / stem)
+        temporary.mkdir()
         try:
             source = read()
-            _write(temporary, source)
+            _write(temporary, source, name)
             if _fingerprint(pickles) != fingerprint:
                 raise ValueError(f"{pickles[0]}: changed while it was read; start again")
-            os.chmod(temporary, 0o777 & ~atomic.umask())
             _publish(temporary, entry)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -143,10 +143,18 @@ def _publish(temporary, entry):
     atomic.sync_folder(entry.parent)
 
 
-def _write(folder, source):
+def _write(folder, source, name):
     """Write an entry's files and have them reach the disk."""
     shape = (int(source.counts.sum()), source.dim)
-    with open(folder / ARRAY, "wb") as file:
+    progress = tqdm(
+        total=shape[0],
+        desc=f"reading {name}",
+        unit=" images",
+        unit_scale=True,
+        delay=1,
+        disable=None,
+    )
+    with open(folder / ARRAY, "wb") as file, progress:
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         start = file.tell()
@@ -154,8 +162,8 @@ def _write(folder, source):
             for first, run in _runs(rows, block):
                 file.seek(start + 4 * source.dim * int(first))
                 file.write(np.ascontiguousarray(run, "<f4").data.cast("B"))
-        file.flush()
-        os.fsync(file.fileno())
+            progress.update(len(rows))
+        atomic.sync(file)
     index = {
         "version": VERSION,
         "class_names": source.class_names,
@@ -164,8 +172,7 @@ def _write(folder, source):
     }
     with open(folder / INDEX, "w") as file:
         json.dump(index, file)
-        file.flush()
-        os.fsync(file.fileno())
+        atomic.sync(file)
     atomic.sync_folder(folder)
 
 

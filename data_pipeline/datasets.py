@@ -45,8 +45,8 @@ def check_dataset(
         folder = PACKAGED / dataset
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"no data set {dataset} in {Path(data_path).resolve()} (there: {_there(data_path)}); "
-            + _how_to_get(data_path, dataset)
+            f"no data set {dataset} in {Path(data_path).resolve()} (there: {_there(data_path)}; "
+            f"glyphs comes with the code); {_how_to_get(data_path, dataset)}"
         )
     if not (folder / crop).is_dir():
         crops = sorted(path.name for path in folder.iterdir() if path.is_dir())
@@ -125,10 +125,8 @@ def _there(data_path):
     """Return the names of the data sets in a folder, for a message."""
     if not Path(data_path).is_dir():
         return "no such folder"
-    return (
-        ", ".join(sorted(path.name for path in Path(data_path).iterdir() if path.is_dir()))
-        or "none"
-    )
+    names = sorted(path.name for path in Path(data_path).iterdir() if path.is_dir())
+    return ", ".join(name for name in names if name[0] != ".") or "none"
 
 
 def _how_to_get(data_path, dataset):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 MIN_IMAGES = 2
+ALIGNMENT = 64  # bytes; TensorFlow's kernels abort the process on tensors aligned to less
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Source:
 
     def to_array(self) -> np.ndarray:
         """Return the embeddings sorted by class, float32 [images, dim], in memory."""
-        embeddings = np.empty([int(self.counts.sum()), self.dim], np.float32)
+        embeddings = aligned_empty(int(self.counts.sum()), self.dim)
         for rows, block in self.blocks():
             embeddings[rows] = block
         return embeddings
@@ -74,8 +75,9 @@ class EmbeddingSet:
         for class_name, block in zip(class_names, blocks, strict=True):
             _check_class(name, class_name, block, dim)
         counts = [len(block) for block in blocks]
+        embeddings = aligned_empty(sum(counts), dim)
         with np.errstate(over="ignore"):
-            embeddings = np.concatenate([block.astype(np.float32) for block in blocks])
+            np.concatenate(blocks, out=embeddings, casting="same_kind")
         labels = np.repeat(class_names, counts)
         firsts = np.repeat(np.cumsum(counts) - counts, counts)
         check_rows(name, embeddings, lambda i: f"class {labels[i]!r}, image {i - firsts[i]}")
@@ -108,15 +110,18 @@ class EmbeddingSet:
     def tensor(self):
         """Return the embeddings as a TensorFlow float32 tensor [images, dim], made once.
 
-        The tensor shares the memory of `embeddings`, so that a memory-mapped set stays on disk
-        but for the pages touched. (TensorFlow itself copies an array that does not begin at a
-        multiple of 64 bytes; an .npy file's data does.)
+        The tensor is on the CPU and shares the memory of `embeddings`, so that a memory-mapped set
+        stays on disk but for the pages touched. An array that TensorFlow cannot share is copied.
         """
         if self._tensor is None:
             import tensorflow as tf
 
-            with tf.init_scope():
-                self._tensor = tf.experimental.dlpack.from_dlpack(self.embeddings.__dlpack__())
+            with tf.init_scope(), tf.device("CPU:0"):
+                if _can_be_shared(self.embeddings):
+                    capsule = self.embeddings.__dlpack__()
+                    self._tensor = tf.experimental.dlpack.from_dlpack(capsule)
+                else:
+                    self._tensor = tf.convert_to_tensor(self.embeddings, tf.float32)
         return self._tensor
 
 
@@ -155,6 +160,21 @@ def check_counts(where: str, class_names, counts) -> None:
                 f"{where}: class {class_name!r} has {count} image(s); an episode needs at least "
                 f"{MIN_IMAGES} (support and query): add images or leave the class out"
             )
+
+
+def aligned_empty(num_rows: int, dim: int) -> np.ndarray:
+    """Return an uninitialised float32 array [num_rows, dim] that TensorFlow can share."""
+    size = 4 * num_rows * dim
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(np.float32).reshape(num_rows, dim)
+
+
+def _can_be_shared(array):
+    """Return whether a TensorFlow tensor can share the memory of an array."""
+    flags = array.flags
+    aligned = array.ctypes.data % ALIGNMENT == 0
+    return aligned and flags.c_contiguous and flags.writeable and array.dtype == np.float32
 
 
 def _check_class(where, class_name, block, dim):

@@ -5,6 +5,7 @@ A file is a pickled dict of `embeddings`, float [images, dim], and `keys`, one s
 `labels` are there too, and unused.
 """
 
+import contextlib
 import os
 import struct
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import numpy as np
 
 from data_pipeline import atomic, unpickle
 from data_pipeline.embeddings import EmbeddingSet, Source, check_counts, check_rows
+from data_pipeline.pickled_array import PickledArray
 
 BLOCK_BYTES = 1 << 24
 KEY_FORM = "<anything>-<class label>-<image file>"
@@ -41,9 +43,8 @@ def read(path: str | os.PathLike) -> Source:
         )
     for name in ("embeddings", "keys"):
         if name not in content:
-            raise ValueError(
-                f"{path}: has no {name!r} (it has {', '.join(map(repr, content)) or 'nothing'})"
-            )
+            found = ", ".join(str(key) for key in content if isinstance(key, str)) or "nothing"
+            raise ValueError(f"{path}: has no {name!r}; it has {found[:200]}")
     embeddings = content["embeddings"]
     _check_embeddings(path, embeddings)
     keys = _strings(path, content["keys"])
@@ -83,12 +84,13 @@ def write(
       ValueError: a class name has a dash, or dtype is no float type or too small for the values.
     """
     path = Path(path)
-    split = split or path.name.split("_")[0].split("-")[0]
+    split = split or path.name.split("_")[0]
     dtype = np.dtype(dtype).newbyteorder("<")
     if dtype.kind != "f":
         raise ValueError(f"{path}: embeddings are stored as floats, not {dtype}")
     keys = _keys(path, split, embeddings)
     labels = np.repeat(_encoded(embeddings.class_names), embeddings.counts)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.writer(path) as file:
         file.write(_PROTOCOL_4 if len(embeddings) * embeddings.dim * 4 >= 1 << 31 else _PROTOCOL_2)
         file.write(b"}(")
@@ -103,7 +105,7 @@ def write(
 
 def _check_embeddings(path, embeddings):
     """Raise a ValueError unless the embeddings are a pickled float array [images, dim > 0]."""
-    if not isinstance(embeddings, unpickle.PickledArray):
+    if not isinstance(embeddings, PickledArray):
         raise ValueError(
             f"{path}: embeddings must be a NumPy array, not a {type(embeddings).__name__}"
         )
@@ -117,13 +119,14 @@ def _check_embeddings(path, embeddings):
 
 def _strings(path, keys):
     """Return keys, as pickled in any of the ways seen, as a list of str."""
-    if isinstance(keys, unpickle.PickledArray):
-        if len(keys.shape) != 1:
-            raise ValueError(f"{path}: keys must be 1-D, not {list(keys.shape)}")
-        keys = keys.to_numpy().tolist()
-    if not isinstance(keys, (list, tuple)):
-        raise ValueError(f"{path}: keys must be a list or an array, not {type(keys).__name__}")
-    return [key.decode("utf-8", "replace") if isinstance(key, bytes) else key for key in keys]
+    with _damage_named(path):
+        if isinstance(keys, PickledArray):
+            if len(keys.shape) != 1:
+                raise ValueError(f"keys must be 1-D, not {list(keys.shape)}")
+            keys = keys.to_numpy().tolist()
+        if not isinstance(keys, (list, tuple)):
+            raise ValueError(f"keys must be a list or an array, not {type(keys).__name__}")
+        return [key.decode() if isinstance(key, bytes) else key for key in keys]
 
 
 def _classes(path, keys):
@@ -159,9 +162,8 @@ def _key_fault(row, key):
 
 def _blocks(path, embeddings, keys, positions) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (rows, float32 block), the rows in the array sorted by class, checked."""
-    row_bytes = embeddings.shape[1] * max(4, embeddings.dtype.itemsize)
     start = 0
-    for block in _undamaged(path, embeddings.blocks(max(1, BLOCK_BYTES // row_bytes))):
+    for block in _read_blocks(path, embeddings):
         with np.errstate(over="ignore"):
             block = block.astype(np.float32, copy=False)
         check_rows(path, block, lambda row: f"{keys[row]!r} (image {row})", start)
@@ -169,10 +171,18 @@ def _blocks(path, embeddings, keys, positions) -> Iterator[tuple[np.ndarray, np.
         start += len(block)
 
 
-def _undamaged(path, blocks):
-    """Yield blocks; an error in reading them becomes one that names the file."""
+def _read_blocks(path, embeddings):
+    """Yield a pickled array's blocks, with the file named if it turns out to be damaged."""
+    row_bytes = embeddings.shape[1] * max(4, embeddings.dtype.itemsize)
+    with _damage_named(path):
+        yield from embeddings.blocks(max(1, BLOCK_BYTES // row_bytes))
+
+
+@contextlib.contextmanager
+def _damage_named(path):
+    """Name the file in an error about its content."""
     try:
-        yield from blocks
+        yield
     except ValueError as error:
         raise ValueError(f"{path}: is damaged ({error}); fetch or write it again") from None
 

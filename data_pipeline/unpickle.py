@@ -1,142 +1,23 @@
 """Read pickled NumPy arrays from strangers: nothing is executed, and long arrays stay in the file.
 
 `pickle.load` runs whatever a pickle names, and holds an array that Python 2 wrote three times
-over. The reader here knows five NumPy globals, to each of which it gives a stand-in of its own;
-an array's long buffer becomes a `Payload`, a range of the file that is read in chunks later.
+over. The reader here knows the few globals that such files name, and has a stand-in of its own for
+each; an array's long buffer becomes a `Payload`, a range of the file that is read in chunks later.
 """
 
-import codecs
-import dataclasses
 import os
 import pickle
-import re
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from data_pipeline.pickled_array import Payload, PickledArray, PickledDtype
 
 PAYLOAD_BYTES = 1 << 20  # buffers at least this long stay in the file
-CHUNK_BYTES = 1 << 24
 
 
 class ForbiddenGlobalError(ValueError):
     """The pickle names something that these files have no need of."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Payload:
-    """Bytes that stay in a file.
-
-    Attributes:
-      path: the file.
-      start, length: the range, in bytes.
-      utf8: the range holds the bytes as UTF-8 encoded latin-1 text, which is how Python 3 writes
-        bytes in pickle protocols 0 to 2.
-    """
-
-    path: Path
-    start: int
-    length: int
-    utf8: bool
-
-    def chunks(self, size: int) -> Iterator[bytes]:
-        """Yield the bytes in chunks of `size`; the last may be shorter."""
-        decode = codecs.getincrementaldecoder("utf-8")().decode
-        pending = bytearray()
-        with open(self.path, "rb") as file:
-            file.seek(self.start)
-            remaining = self.length
-            while remaining:
-                raw = file.read(min(CHUNK_BYTES, remaining))
-                if not raw:
-                    raise ValueError(f"{self.path}: became shorter while it was read")
-                remaining -= len(raw)
-                pending += decode(raw).encode("latin1") if self.utf8 else raw
-                while len(pending) >= size:
-                    yield bytes(memoryview(pending)[:size])
-                    del pending[:size]
-        if pending:
-            yield bytes(pending)
-
-
-class PickledArray:
-    """A NumPy array in a pickle; its content may still be in the file.
-
-    Attributes:
-      shape: tuple of int.
-      dtype: the NumPy dtype.
-    """
-
-    def __init__(self):
-        self.shape = (0,)
-        self.dtype = np.dtype("u1")
-        self._fortran = False
-        self._data = b""
-
-    def build(self, state):
-        """Take the state that NumPy pickles: (version, shape, dtype, Fortran order, data)."""
-        shape, dtype, fortran, data = state[-4:]
-        self.shape = tuple(int(size) for size in shape)
-        if min(self.shape, default=0) < 0:
-            raise ValueError(f"array of shape {self.shape}")
-        self.dtype = dtype.numpy
-        self._fortran = bool(fortran)
-        self._data = data.encode("latin1") if isinstance(data, str) else data
-        return self
-
-    def blocks(self, rows: int) -> Iterator[np.ndarray]:
-        """Yield the array in blocks [at most `rows`, ...] along its first axis."""
-        if not isinstance(self._data, Payload) or self._fortran or not self.shape:
-            array = self.to_numpy()
-            for start in range(0, len(array), rows):
-                yield array[start : start + rows]
-            return
-        row_bytes = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
-        total = 0
-        for chunk in self._data.chunks(rows * row_bytes):
-            total += len(chunk)
-            if len(chunk) % row_bytes or total > self.shape[0] * row_bytes:
-                break
-            yield np.frombuffer(chunk, self.dtype).reshape(-1, *self.shape[1:])
-        if total != self.shape[0] * row_bytes:
-            raise ValueError(self._mismatch(total))
-
-    def to_numpy(self) -> np.ndarray:
-        """Return the array, in memory."""
-        if self.dtype.kind == "O":
-            array = np.empty(len(self._data), object)
-            array[:] = self._data
-            return array.reshape(self.shape)
-        data = self._data
-        if isinstance(data, Payload):
-            data = b"".join(data.chunks(CHUNK_BYTES))
-        if len(data) != int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize:
-            raise ValueError(self._mismatch(len(data)))
-        array = np.frombuffer(data, self.dtype)
-        return array.reshape(self.shape, order="F" if self._fortran else "C")
-
-    def _mismatch(self, num_bytes):
-        return f"array {list(self.shape)} of {self.dtype} with {num_bytes} bytes"
-
-
-class _PickledDtype:
-    """Stand-in for `numpy.dtype` while a pickle is read."""
-
-    def __init__(self, spec, *_):
-        match = re.fullmatch(r"[<>|=]?([fiubSUO])(\d*)", str(spec))
-        if not match:
-            raise ValueError(f"array of type {spec!r}")
-        self.numpy = np.dtype(object) if match[1] == "O" else np.dtype(str(spec))
-
-    def build(self, state):
-        """Take the byte order; anything more (fields, sub-arrays) is no plain array."""
-        if any(part is not None for part in state[2:5]):
-            raise ValueError("array of a structured type")
-        if state[1] in ("<", ">"):
-            self.numpy = self.numpy.newbyteorder(state[1])
-        return self
 
 
 def _reconstruct(*_):
@@ -169,19 +50,20 @@ def _bytes(*_):
 _NUMPY = ("numpy.core", "numpy._core")
 _GLOBALS = {
     ("numpy", "ndarray"): PickledArray,
-    ("numpy", "dtype"): _PickledDtype,
+    ("numpy", "dtype"): PickledDtype,
     ("_codecs", "encode"): _encode,
     ("__builtin__", "bytes"): _bytes,
+    ("builtins", "bytes"): _bytes,
     **{(f"{numpy}.multiarray", "_reconstruct"): _reconstruct for numpy in _NUMPY},
     **{(f"{numpy}.multiarray", "scalar"): _scalar for numpy in _NUMPY},
     **{(f"{numpy}.numeric", "_frombuffer"): _from_buffer for numpy in _NUMPY},
 }
-_CALLABLE = (_reconstruct, _PickledDtype, _encode, _bytes, _scalar, _from_buffer)
+_CALLABLE = (_reconstruct, PickledDtype, _encode, _bytes, _scalar, _from_buffer)
 
 # Opcodes of a string or of bytes that come after their own length: struct format of the length,
 # and how a short one is decoded (Python 2 strings as latin-1, as the released files need).
 _COUNTED = {
-    pickle.BINSTRING: ("<i", lambda data: data.decode("latin1")),
+    pickle.BINSTRING: ("<I", lambda data: data.decode("latin1")),
     pickle.BINUNICODE: ("<I", lambda data: str(data, "utf-8", "surrogatepass")),
     pickle.BINUNICODE8: ("<Q", lambda data: str(data, "utf-8", "surrogatepass")),
     pickle.BINBYTES: ("<I", bytes),
@@ -189,8 +71,9 @@ _COUNTED = {
     pickle.BYTEARRAY8: ("<Q", bytes),
 }
 _TEXT = (pickle.BINUNICODE, pickle.BINUNICODE8)
+# Opcodes that make objects of classes, or call for things outside the file.
 _REFUSED = (
-    "INST OBJ NEWOBJ NEWOBJ_EX EXT1 EXT2 EXT4 PERSID BINPERSID NEXT_BUFFER READONLY_BUFFER".split()
+    "OBJ NEWOBJ NEWOBJ_EX EXT1 EXT2 EXT4 PERSID BINPERSID NEXT_BUFFER READONLY_BUFFER".split()
 )
 
 
@@ -209,8 +92,9 @@ class _Reader(pickle._Unpickler):
         """Return the stand-in for a global, or refuse it."""
         if (module, name) not in _GLOBALS:
             raise ForbiddenGlobalError(
-                f"{self._path}: names {module}.{name}, which a file of embeddings has no need of; "
-                "refused, and nothing in it was run: do not trust this file"
+                f"{self._path}: refused, it names {module}.{name}, which no file of embeddings "
+                "needs, and nothing in it was run; if you trust its maker, ask for one of NumPy "
+                "arrays and strings only"
             )
         return _GLOBALS[module, name]
 
@@ -243,20 +127,31 @@ class _Reader(pickle._Unpickler):
             raise ValueError("a call of something that is no global")
         self.stack[-1] = function(*arguments)
 
+    def load_inst(self):
+        """Refuse to make an object of a class, which it names."""
+        module, name = self.readline()[:-1].decode(), self.readline()[:-1].decode()
+        self.find_class(module, name)
+        raise ValueError(f"an object of class {module}.{name}")
+
+    def load_refused(self, name):
+        """Refuse an opcode."""
+        raise ValueError(f"opcode {name}, which no array needs")
+
     def load_build(self):
         """Give an array or a dtype its state."""
         state = self.stack.pop()
-        if not isinstance(self.stack[-1], (PickledArray, _PickledDtype)):
+        if not isinstance(self.stack[-1], (PickledArray, PickledDtype)):
             raise ValueError("a state for something that is no array")
         self.stack[-1].build(state)
 
     dispatch[pickle.FRAME[0]] = load_frame
     dispatch[pickle.REDUCE[0]] = load_reduce
     dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.INST[0]] = load_inst
     for _opcode in _COUNTED:
         dispatch[_opcode[0]] = lambda self, opcode=_opcode: self.load_counted(opcode)
     for _name in _REFUSED:
-        del dispatch[getattr(pickle, _name)[0]]
+        dispatch[getattr(pickle, _name)[0]] = lambda self, name=_name: self.load_refused(name)
 
 
 def load(path: str | os.PathLike) -> Any:
@@ -270,8 +165,10 @@ def load(path: str | os.PathLike) -> Any:
       ValueError: the file is empty, truncated or not a pickle.
     """
     path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
     with open(path, "rb") as file:
-        beginning = file.read(8)
+        beginning = file.read(16)
         if not beginning:
             raise ValueError(f"{path}: is empty; fetch or write it again")
         file.seek(0)
