@@ -20,13 +20,13 @@ def adapt_latents(decoder, learner, latents, rate, batches, noise):
     Returns:
       The adapted latents and the parameters decoded from them.
     """
-    for (inputs, labels), eps in zip(batches, noise):
+    for (inputs, labels), eps in zip(batches, noise[:-1], strict=True):
         with tf.GradientTape() as tape:
             tape.watch(latents)
             params = decoder.generate(latents, eps)
         direction = learner.gradient(params, inputs, labels)
         latents -= rate * tape.gradient(params, latents, output_gradients=direction)
-    return latents, decoder.generate(latents, noise[len(batches)])
+    return latents, decoder.generate(latents, noise[-1])
 
 
 def adapt_parameters(learner, params, rate, batches):

@@ -53,7 +53,7 @@ class LinearClassifier(Learner):
         return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
 
     def gradient(self, params, inputs, labels):
-        """Gradient of the summed loss in closed form, (softmax - one_hot)^T x: [tasks, way, dim]."""
+        """Gradient of the summed loss, (softmax - one_hot)^T x: [tasks, way, dim]."""
         logits = self.logits(params, inputs)
         residual = tf.nn.softmax(logits) - self._targets(logits, labels)
         return tf.matmul(residual, _flat(inputs, 1), transpose_a=True)

@@ -11,7 +11,7 @@ from leo_tf.outer_step import clip, guard_against_nan
 from leo_tf.penalties import l2_penalty, orthogonality_penalty
 from leo_tf.stochastic import one_sample_kl, sample_with
 
-
+# Parts of the loss: the first three per task and unweighted, the penalties weighted.
 TERMS = ("query_loss", "kl", "encoder_penalty", "l2_penalty", "orthogonality_penalty")
 
 
@@ -31,7 +31,7 @@ class MetaLoss(NamedTuple):
 
     loss: tf.Tensor  # scalar L, what the outer step minimises
     task_losses: tf.Tensor  # [tasks], L is their mean
-    terms: dict  # by name: [tasks] query loss, metrics, KL, encoder penalty; scalar penalties, weighted
+    terms: dict  # by name: what the learner measures, and TERMS; [tasks] or scalar
     adaptation: Adaptation
 
 
@@ -197,7 +197,7 @@ class LEO(keras.Model):
         gradients = tape.gradient(result.loss, variables)
         guarded = guard_against_nan(result.loss, gradients, variables)
         clipped = clip(guarded, self.gradient_threshold, self.gradient_norm_threshold)
-        self.optimizer.apply_gradients(zip(clipped, variables))
+        self.optimizer.apply_gradients(zip(clipped, variables, strict=True))
         return result, gradients, clipped
 
     @property
@@ -215,7 +215,7 @@ class LEO(keras.Model):
         result, gradients, _ = self.outer_step(*data)
         norms = {
             f"gradient_norm/{_label(variable)}": tf.norm(gradient)
-            for variable, gradient in zip(self.trainable_variables, gradients)
+            for variable, gradient in zip(self.trainable_variables, gradients, strict=True)
         }
         return self._track({"loss": result.loss, **result.terms, **norms})
 

@@ -21,7 +21,10 @@ def guard_against_nan(loss, gradients, variables):
     is_nan = tf.math.is_nan(loss)
     for gradient in gradients:
         is_nan |= tf.reduce_any(tf.math.is_nan(gradient))
-    return [tf.where(is_nan, tf.convert_to_tensor(v), g) for g, v in zip(gradients, variables)]
+    return [
+        tf.where(is_nan, tf.convert_to_tensor(v), g)
+        for g, v in zip(gradients, variables, strict=True)
+    ]
 
 
 def clip(gradients, threshold, norm_threshold):

@@ -54,7 +54,7 @@ def replay(golden):
         losses.append(result.loss)
         accuracies.append(tf.reduce_mean(result.terms["accuracy"]))
     computed |= {"steps/loss": losses, "steps/accuracy": accuracies}
-    computed |= {f"final/{n}": v for n, v in zip(VARIABLES, model.trainable_variables)}
+    computed |= {f"final/{n}": v for n, v in zip(VARIABLES, model.trainable_variables, strict=True)}
     return {name: np.asarray(value) for name, value in computed.items()}
 
 
@@ -137,6 +137,6 @@ def _first_step(result, gradients, clipped):
     return {
         "train/loss": result.task_losses,
         **{f"train/{n}": v for n, v in result.terms.items()},
-        **{f"grad/{n}": v for n, v in zip(VARIABLES, gradients)},
-        **{f"clipped/{n}": v for n, v in zip(VARIABLES, clipped)},
+        **{f"grad/{n}": v for n, v in zip(VARIABLES, gradients, strict=True)},
+        **{f"clipped/{n}": v for n, v in zip(VARIABLES, clipped, strict=True)},
     }

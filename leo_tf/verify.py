@@ -55,9 +55,8 @@ def verify(path):
         error = relative_error(computed[name], reference)
         bound = tolerance(name, golden.setting("dtype"))
         good &= error <= bound
-        print(
-            f"  {name:32} {error:9.2e}  tolerance {bound:.0e}  {'ok' if error <= bound else 'NOT OK'}"
-        )
+        verdict = "ok" if error <= bound else "NOT OK"
+        print(f"  {name:32} {error:9.2e}  tolerance {bound:.0e}  {verdict}")
     return good
 
 

@@ -1,0 +1,149 @@
+"""Side effects of training, as Keras callbacks."""
+
+import csv
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tqdm
+
+from leo_tf.evaluation import summarise
+
+
+class MetaValidation(keras.callbacks.Callback):
+    """Evaluate on fixed meta-validation episodes at the end of every validation interval.
+
+    Adds to the epoch's logs, for the callbacks after it: step, val_accuracy (a share in
+    [0, 1]), and the mean of each vector of learning rates.
+
+    Args:
+      evaluator: an `Evaluator` of the meta-validation split.
+      run: the `RunState`, which learns of the accuracy.
+    """
+
+    def __init__(self, evaluator, run):
+        super().__init__()
+        self.evaluator = evaluator
+        self.run = run
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Validate, unless training was interrupted within the interval."""
+        logs["step"] = self.run.step
+        logs["inner_lr"] = float(np.mean(self.model.inner_lr))
+        logs["finetuning_lr"] = float(np.mean(self.model.finetuning_lr))
+        if self.model.stop_training:
+            logs["val_accuracy"] = float("nan")
+            return
+        accuracy = summarise(self.evaluator.accuracies(self.model))
+        logs["val_accuracy"] = accuracy.mean / 100
+        best = self.run.report_validation(accuracy)
+        tqdm.tqdm.write(
+            f"step {self.run.step}: meta-validation {accuracy}{' (best so far)' if best else ''}, "
+            f"training loss {logs['loss']:.4f}, accuracy {100 * logs['accuracy']:.2f} %",
+            file=sys.stdout,
+        )
+
+
+class SaveRun(keras.callbacks.Callback):
+    """Save the run after every interval, and at the step where a signal stopped it."""
+
+    def __init__(self, run):
+        super().__init__()
+        self.run = run
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Save everything that resuming needs."""
+        self.run.save()
+
+
+class StopOnSignal(keras.callbacks.Callback):
+    """End training after the current steps on Ctrl-C or SIGTERM; a second Ctrl-C is immediate."""
+
+    def on_train_begin(self, logs=None):
+        """Start to listen."""
+        self.signal = None
+        self._previous = {
+            number: signal.signal(number, self._handle)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Stop if a signal came."""
+        if self.signal is not None:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        """Stop listening."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number, frame):
+        self.signal = number
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Progress(keras.callbacks.Callback):
+    """Show a progress bar over the whole run, and measure the rate of training.
+
+    Args:
+      run: the `RunState`, whose step and timing it reads and writes.
+      steps: outer steps of the whole run.
+    """
+
+    def __init__(self, run, steps):
+        super().__init__()
+        self.run = run
+        self.steps = steps
+
+    def on_train_begin(self, logs=None):
+        """Open the bar at the step that training starts from."""
+        self.bar = tqdm.tqdm(
+            total=self.steps,
+            initial=self.run.step,
+            unit="step",
+            dynamic_ncols=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self._compiled = False
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Note the time."""
+        self._began = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Advance the bar; the first call, which compiles, is left out of the rate."""
+        step = self.run.step
+        if self._compiled:
+            self.run.add_timing(step - self._last_step, time.perf_counter() - self._began)
+        self._compiled, self._last_step = True, step
+        self.bar.update(step - self.bar.n)
+        self.bar.set_postfix(loss=f"{logs['loss']:.3f}", accuracy=f"{logs['accuracy']:.3f}")
+
+    def on_train_end(self, logs=None):
+        """Close the bar."""
+        self.bar.close()
+
+
+def drop_rows_after(path, step):
+    """Remove the rows of a metrics.csv that lie after a step, and a last one cut short.
+
+    A run killed between writing its metrics and saving itself repeats the steps between.
+
+    Args:
+      path: the file; nothing happens if there is none.
+      step: the step from which the run resumes.
+    """
+    path = Path(path)
+    if not path.exists():
+        return
+    with path.open(newline="") as file:
+        header, *rows = [*csv.reader(file)] or [[]]
+    kept = [r for r in rows if len(r) == len(header) and float(r[header.index("step")]) <= step]
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w", newline="") as file:
+        csv.writer(file, lineterminator=os.linesep).writerows([header, *kept] if header else [])
+    temporary.replace(path)

@@ -1,0 +1,162 @@
+"""Train a classifier as a configuration says, test it, export it, report."""
+
+import math
+from pathlib import Path
+
+import keras
+
+from data_pipeline.datasets import load_split
+from leo_tf import export, report
+from leo_tf.callbacks import MetaValidation, Progress, SaveRun, StopOnSignal, drop_rows_after
+from leo_tf.classifier import LEOClassifier
+from leo_tf.evaluation import Evaluator, default_queries
+from leo_tf.run_state import RunState, claim_folder, write_json
+from leo_tf.training_data import training_dataset
+
+STEPS_PER_CALL = 50  # outer steps that one call from Python runs, at most
+
+
+class InterruptedRunError(Exception):
+    """Training was stopped by a signal, after everything was saved."""
+
+
+def train_and_test(config, data_path, run_dir):
+    """Train (or go on training) a model in a folder; test, export and report it.
+
+    Args:
+      config: a `Config`.
+      data_path: folder of data sets.
+      run_dir: the run's folder.
+
+    Returns:
+      The result, as in `<run_dir>/result.json`.
+
+    Raises:
+      FileNotFoundError, ValueError: one line about the data or the folder.
+      InterruptedRunError: on Ctrl-C or SIGTERM.
+    """
+    run_dir = Path(run_dir)
+    train = load_split(data_path, config.dataset, config.crop, _training_split(config))
+    val, test = (load_split(data_path, config.dataset, config.crop, s) for s in ("val", "test"))
+    for split in (val, test):
+        if split.dim != train.dim:
+            raise ValueError(
+                f"{split.name} has embeddings of size {split.dim}, {train.name} of size "
+                f"{train.dim}; embed all splits with one network"
+            )
+    queries = default_queries(val, config.shot)
+    validation = Evaluator(
+        val, config.way, config.shot, queries, config.validation_episodes, config.seed
+    )
+    default_queries(test, config.shot)
+    print(f"train: {train}\nval: {val}\ntest: {test}", flush=True)
+    claim_folder(run_dir, config)
+    model, state = build(config, train.dim, run_dir)
+    if not fit(model, state, train, validation, config):
+        raise InterruptedRunError(f"stopped at step {state.step} of {config.steps}, all saved")
+    state.restore_best()
+    export.export(model, run_dir / "saved_model")
+    result = {
+        "split": "test",
+        **{n: getattr(config, n) for n in ("dataset", "crop", "way", "shot", "seed", "steps")},
+        "best_step": state.best_step,
+        "train_on_val": config.train_on_val,
+        "val_accuracy": state.val_accuracy,
+        "train_steps_per_second": state.steps_per_second,
+        **report.test_model(
+            export.load(run_dir / "saved_model"),
+            test,
+            config.way,
+            config.shot,
+            config.test_episodes,
+            config.seed,
+        ),
+    }
+    write_json(run_dir / "result.json", result)
+    return result
+
+
+def build(config, dim, run_dir):
+    """Make the model of a configuration, compiled, and its `RunState`.
+
+    Args:
+      config: a `Config`.
+      dim: size of an embedding.
+      run_dir: the run's folder.
+
+    Returns:
+      The pair; neither has been restored.
+    """
+    keras.utils.set_random_seed(config.seed)
+    model = LEOClassifier(dim, **config.model_settings())
+    optimizer = keras.optimizers.Adam(config.outer_lr, epsilon=1e-8)
+    optimizer.build(model.trainable_variables)
+    interval = math.gcd(config.validate_every, config.steps)
+    calls = max(n for n in range(1, STEPS_PER_CALL + 1) if interval % n == 0)
+    model.compile(optimizer=optimizer, jit_compile=True, steps_per_execution=calls)
+    return model, RunState(run_dir, model, choose_best=not config.train_on_val)
+
+
+def fit(model, state, train, validation, config):
+    """Train from where the run's folder is to its last step.
+
+    Args:
+      model, state: what `build` returns.
+      train: the `EmbeddingSet` to train on.
+      validation: the `Evaluator` of meta-validation.
+      config: a `Config`.
+
+    Returns:
+      Whether the last step was reached; False if a signal stopped training.
+    """
+    start = state.restore()
+    if start:
+        print(f"resuming {state.folder} at step {start}", flush=True)
+    metrics = state.folder / "metrics.csv"
+    drop_rows_after(metrics, start)
+    callbacks = [
+        Progress(state, config.steps),
+        StopOnSignal(),
+        MetaValidation(validation, state),
+        keras.callbacks.CSVLogger(str(metrics), append=True),
+        keras.callbacks.TensorBoard(str(state.folder / "tensorboard"), write_graph=False),
+        SaveRun(state),
+    ]
+    for first, length, epochs in segments(start, config.steps, config.validate_every):
+        epoch = first // config.validate_every
+        model.fit(
+            training_dataset(train, config, first),
+            initial_epoch=epoch,
+            epochs=epoch + epochs,
+            steps_per_epoch=length,
+            shuffle=False,
+            verbose=0,
+            callbacks=callbacks,
+        )
+        if model.stop_training:
+            return False
+    return True
+
+
+def segments(start, steps, interval):
+    """Cut the rest of a run into stretches of equal epochs that end on validation steps.
+
+    Args:
+      start: the step to go on from.
+      steps: the last step.
+      interval: steps from one validation to the next.
+
+    Returns:
+      A list of (first step, steps of an epoch, number of epochs).
+    """
+    cut = []
+    while start < steps:
+        length = min(interval - start % interval, steps - start)
+        epochs = (steps - start) // interval if length == interval else 1
+        cut.append((start, length, epochs))
+        start += length * epochs
+    return cut
+
+
+def _training_split(config):
+    return "train+val" if config.train_on_val else "train"
