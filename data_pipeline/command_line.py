@@ -1,53 +1,71 @@
 """What every command does alike: flags, `--help`, and one line instead of a traceback."""
 
+import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import flags
 
 
 def run(
-    main: Callable[[], None],
+    main: Callable[..., int | None],
     values: flags.FlagValues,
     description: str,
     argv: Sequence[str] | None = None,
+    operands: str | None = None,
 ) -> None:
     """Parse flags and run a command, then exit.
 
-    Exit status: 0, or 2 for a bad flag, 130 after Ctrl-C, 1 for any other fault of the input. Each
-    but the first with one line on stderr.
+    Exit status: what `main` returns, or 2 for a bad flag, 130 after Ctrl-C, 1 for any other fault
+    of the input. Each of these with one line on stderr.
 
     Args:
-      main: the command; it raises ValueError or OSError with a line for the user.
+      main: the command; it raises flags.Error, ValueError or OSError with a line for the user.
       values: its flags.
       description: what it does, for `--help`.
       argv: program name and arguments; by default those of this process.
+      operands: what the arguments that are no flags are, if there must be any; `main` gets their
+        list.
     """
     argv = list(sys.argv if argv is None else argv)
     if not {"--help", "-help", "-h"}.isdisjoint(argv):
-        print(f"{description}\n\n{_help(values)}")
+        print(f"{description.strip()}\n\n{_help(values)}".rstrip())
         sys.exit(0)
     try:
         arguments = values(argv)[1:]
-        if arguments:
+        if arguments and not operands:
             raise flags.Error(f"every argument is a flag, --name=value; what is {arguments[0]!r}?")
+        if operands and not arguments:
+            raise flags.Error(f"name at least one {operands}")
+        sys.exit(main(arguments) if operands else main())
     except flags.Error as error:
         _exit(2, f"{error} (--help lists the flags)")
-    try:
-        main()
     except KeyboardInterrupt:
         _exit(130, "interrupted")
     except OSError as error:
         _exit(1, f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except ValueError as error:
         _exit(1, str(error))
-    sys.exit(0)
+
+
+@contextlib.contextmanager
+def flags_at_fault() -> Iterator[None]:
+    """Turn a ValueError or FileNotFoundError about what the flags say into a fault of the flags."""
+    try:
+        yield
+    except (ValueError, FileNotFoundError) as error:
+        raise flags.Error(str(error)) from None
 
 
 def _help(values):
-    """Return one line per flag."""
-    own = sorted(set(values) - {"flagfile", "undefok"})
-    return "\n".join(f"  --{name}: {values[name].help} ({values[name].default})" for name in own)
+    """Return one line per flag, in the order of their definition."""
+    own = [values[name] for name in values if name not in ("flagfile", "undefok")]
+    width = max([len(flag.name) for flag in own], default=0)
+    return "\n".join(
+        f"  --{flag.name:{width}}  {flag.help}"
+        + ("" if flag.default is None else f" [{flag.default}]")
+        for flag in own
+    )
 
 
 def _exit(status, message):

@@ -117,19 +117,19 @@ def preset(dataset, shot):
     return PUBLISHED.get((dataset, shot), {})
 
 
-def make_config(dataset, shot, **settings):
+def make_config(**settings):
     """Build a checked `Config` from a preset and the settings that replace it.
 
     Args:
-      dataset: name of the data set.
-      shot: support examples per class.
-      **settings: fields of `Config`; None stands for the preset's value.
+      **settings: fields of `Config`; None stands for the value of the preset of the data set
+        and shot, or for the default.
 
     Raises:
       ValueError: one line, if a value makes no sense.
     """
     given = {name: value for name, value in settings.items() if value is not None}
-    config = Config(**{"dataset": dataset, "shot": shot, **preset(dataset, shot), **given})
+    identity = Config(**given)
+    config = Config(**{**preset(identity.dataset, identity.shot), **given})
     for field in dataclasses.fields(config):
         check_setting(field.name, getattr(config, field.name))
     if config.way < 2:

@@ -1,10 +1,10 @@
-"""What the commands share: quiet start-up, one-line errors, exit statuses."""
+"""A quiet start of TensorFlow, for the commands."""
 
 import os
 import sys
 import tempfile
 
-from absl import app, flags, logging
+from absl import logging
 
 
 def quiet_tensorflow():
@@ -30,34 +30,3 @@ def quiet_tensorflow():
             os.dup2(shown, 2)
             os.close(shown)
     logging.set_verbosity(logging.ERROR)
-
-
-def command(main):
-    """Wrap `main(argv) -> exit status` as a console script.
-
-    Errors that a user can mend (ValueError, FileNotFoundError, OSError) end it with their one
-    line on stderr and status 1; a bad flag with status 2; Ctrl-C with 130.
-    """
-
-    def guarded(argv):
-        try:
-            return main(argv)
-        except (ValueError, OSError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            return 130
-
-    def cli():
-        sys.exit(app.run(guarded, flags_parser=_parse_flags))
-
-    return cli
-
-
-def _parse_flags(argv):
-    try:
-        return flags.FLAGS(argv)
-    except flags.Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)

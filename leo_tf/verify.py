@@ -9,9 +9,10 @@ cannot be used.
 
 import sys
 
-from absl import app
+from absl import flags
 
-from leo_tf.console import command, quiet_tensorflow
+from data_pipeline import command_line
+from leo_tf.console import quiet_tensorflow
 
 
 def tolerance(name, dtype):
@@ -60,22 +61,23 @@ def verify(path):
     return good
 
 
-def main(argv):
-    """Verify the files named on the command line."""
-    if len(argv) < 2:
-        raise app.UsageError("name at least one golden .npz file")
+def main(paths):
+    """Verify files; returns the exit status."""
     quiet_tensorflow()
     status = 0
-    for path in argv[1:]:
+    for path in paths:
         try:
             status = max(status, 0 if verify(path) else 1)
         except (FileNotFoundError, ValueError) as error:
-            print(error, file=sys.stderr)
+            print(f"error: {error}", file=sys.stderr)
             status = 2
     return status
 
 
-cli = command(main)
+def cli(argv=None):
+    """Run the command."""
+    command_line.run(main, flags.FlagValues(), __doc__, argv, operands="golden .npz file")
+
 
 if __name__ == "__main__":
     cli()
