@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from absl import flags
+from tqdm import tqdm
 
 from data_pipeline import archive, atomic, command_line
 from data_pipeline.embeddings import Source
@@ -58,7 +59,9 @@ def _fetch(url, target, sha256):
     by_hand = f"or put the zip at {target} by other means, then run this again"
     temporary = atomic.temporary_path(target)
     try:
-        pooch.HTTPDownloader(progressbar=True, timeout=60)(url, str(temporary), None)
+        with tqdm(total=1, desc=ARCHIVE, unit="B", unit_scale=True) as progress:
+            fetch = pooch.HTTPDownloader(progressbar=progress, timeout=60)
+            fetch(url, str(temporary), None)
         _check(temporary, sha256, url)
         os.replace(temporary, target)
     except requests.HTTPError as error:

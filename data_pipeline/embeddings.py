@@ -78,10 +78,9 @@ class EmbeddingSet:
         embeddings = aligned_empty(sum(counts), dim)
         with np.errstate(over="ignore"):
             np.concatenate(blocks, out=embeddings, casting="same_kind")
-        labels = np.repeat(class_names, counts)
-        firsts = np.repeat(np.cumsum(counts) - counts, counts)
-        check_rows(name, embeddings, lambda i: f"class {labels[i]!r}, image {i - firsts[i]}")
-        return cls(embeddings, class_names, counts, name)
+        made = cls(embeddings, class_names, counts, name)
+        check_rows(name, embeddings, made._describe)
+        return made
 
     @property
     def num_classes(self) -> int:
@@ -106,6 +105,11 @@ class EmbeddingSet:
             raise ValueError(f"{self.name} has no class {class_name!r}")
         i = self._index[class_name]
         return self.embeddings[self.starts[i] : self.starts[i] + self.counts[i]]
+
+    def _describe(self, row):
+        """Return a row's class, and its place there, for a message."""
+        i = int(np.searchsorted(self.starts, row, side="right")) - 1
+        return f"class {self.class_names[i]!r}, image {row - self.starts[i]}"
 
     def tensor(self):
         """Return the embeddings as a TensorFlow float32 tensor [images, dim], made once.

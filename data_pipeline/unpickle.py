@@ -90,9 +90,12 @@ class _Reader(pickle._Unpickler):
 
     def find_class(self, module, name):
         """Return the stand-in for a global, or refuse it."""
+        if self._file.tell() == self._size:
+            raise EOFError
         if (module, name) not in _GLOBALS:
+            found = ascii(f"{module}.{name}")[1:-1]
             raise ForbiddenGlobalError(
-                f"{self._path}: refused, it names {module}.{name}, which no file of embeddings "
+                f"{self._path}: refused, it names {found[:200]}, which no file of embeddings "
                 "needs, and nothing in it was run; if you trust its maker, ask for one of NumPy "
                 "arrays and strings only"
             )
