@@ -23,29 +23,34 @@ class MetaValidation(keras.callbacks.Callback):
     Args:
       evaluator: an `Evaluator` of the meta-validation split.
       run: the `RunState`, which learns of the accuracy.
+      interval: steps from one validation to the next.
+      steps: the last step, which is validated too.
     """
 
-    def __init__(self, evaluator, run):
+    def __init__(self, evaluator, run, interval, steps):
         super().__init__()
         self.evaluator = evaluator
         self.run = run
+        self.interval = interval
+        self.steps = steps
 
     def on_epoch_end(self, epoch, logs=None):
         """Validate, unless training was interrupted within the interval."""
-        logs["step"] = self.run.step
+        step = logs["step"] = self.run.step
         logs["inner_lr"] = float(np.mean(self.model.inner_lr))
         logs["finetuning_lr"] = float(np.mean(self.model.finetuning_lr))
-        if self.model.stop_training:
+        if step % self.interval and step != self.steps:
             logs["val_accuracy"] = float("nan")
             return
         accuracy = summarise(self.evaluator.accuracies(self.model))
         logs["val_accuracy"] = accuracy.mean / 100
-        best = self.run.report_validation(accuracy)
+        best = self.run.report_validation(accuracy) and self.run.choose_best
         tqdm.tqdm.write(
-            f"step {self.run.step}: meta-validation {accuracy}{' (best so far)' if best else ''}, "
+            f"step {step}: meta-validation {accuracy}{' (best so far)' if best else ''}, "
             f"training loss {logs['loss']:.4f}, accuracy {100 * logs['accuracy']:.2f} %",
             file=sys.stdout,
         )
+        sys.stdout.flush()
 
 
 class SaveRun(keras.callbacks.Callback):
@@ -77,7 +82,8 @@ class StopOnSignal(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def on_train_end(self, logs=None):
-        """Stop listening."""
+        """Stop listening; a signal during the last validation stops the run, too."""
+        self.model.stop_training = self.signal is not None
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 

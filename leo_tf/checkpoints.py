@@ -41,8 +41,8 @@ class CheckpointFolder:
         )
         for step, path in reversed(found):
             try:
-                self._checkpoint.read(str(path)).assert_consumed()
-            except (tf.errors.OpError, ValueError, AssertionError):
+                self._checkpoint.restore(str(path)).assert_consumed()
+            except (tf.errors.OpError, ValueError, AssertionError, IndexError):
                 print(
                     f"{path}: checkpoint is damaged, falling back to the one before it",
                     file=sys.stderr,

@@ -117,7 +117,7 @@ def fit(model, state, train, validation, config):
     callbacks = [
         Progress(state, config.steps),
         StopOnSignal(),
-        MetaValidation(validation, state),
+        MetaValidation(validation, state, config.validate_every, config.steps),
         keras.callbacks.CSVLogger(str(metrics), append=True),
         keras.callbacks.TensorBoard(str(state.folder / "tensorboard"), write_graph=False),
         SaveRun(state),
