@@ -75,6 +75,8 @@ def _open(entry: Path, name: str) -> EmbeddingSet | None:
     try:
         index = json.loads((entry / INDEX).read_text())
         class_names, counts = index["class_names"], np.array(index["counts"], np.int64)
+        if len(class_names) != len(counts):
+            return None
         shape = (int(counts.sum()), index["dim"])
         return EmbeddingSet(_map(entry / ARRAY, shape), class_names, counts, name)
     except (OSError, ValueError, KeyError, TypeError):

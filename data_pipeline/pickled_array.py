@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-CHUNK_BYTES = 1 << 24
+CHUNK_BYTES = 1 << 22
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ from data_pipeline import atomic, unpickle
 from data_pipeline.embeddings import EmbeddingSet, Source, check_counts, check_rows
 from data_pipeline.pickled_array import PickledArray
 
-BLOCK_BYTES = 1 << 24
+BLOCK_BYTES = 1 << 22
 KEY_FORM = "<anything>-<class label>-<image file>"
 
 

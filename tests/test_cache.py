@@ -162,7 +162,7 @@ def test_processes_at_once_all_succeed(tmp_path):
 @pytest.mark.parametrize("python", [2, 3])
 def test_the_first_reading_takes_little_memory(tmp_path, python):
     path = tmp_path / "mine" / "center" / "train_embeddings.pkl"
-    value = arrays(num_classes=2, images=60_000, dim=256)  # 123 MB
+    value = arrays(num_classes=2, images=40_000, dim=256)  # 82 MB
     if python == 2:
         released_format.write(path, EmbeddingSet.from_arrays(value))
     else:
