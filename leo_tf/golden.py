@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -18,6 +19,11 @@ VARIABLES = (
     "decoder",
 )
 
+DTYPES = ("float64", "float32")
+
+# What NumPy and JSON raise on files that are something else, or damaged.
+UNREADABLE = (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error)
+
 
 class GoldenFile:
     """A recorded run, read from an .npz file.
@@ -29,7 +35,7 @@ class GoldenFile:
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if it is not an .npz file or lacks an array.
+      ValueError: if it is not an .npz file, lacks an array, or has one of a wrong shape.
     """
 
     def __init__(self, path):
@@ -38,14 +44,17 @@ class GoldenFile:
             with np.load(path, allow_pickle=False) as archive:
                 self.arrays = {name: archive[name] for name in archive.files}
             self.config = json.loads(str(self.arrays.pop("config")))
+            if not isinstance(self.config, dict):
+                raise ValueError("its config is no JSON object")
         except FileNotFoundError:
             raise FileNotFoundError(
                 f"{path}: no such file; give the path of a golden .npz"
             ) from None
         except KeyError:
             raise ValueError(f"{path}: has no array 'config'; give a golden .npz") from None
-        except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             raise ValueError(f"{path}: not a golden .npz file ({error})") from None
+        self._check_inputs()
 
     def __getitem__(self, name):
         if name not in self.arrays:
@@ -53,10 +62,14 @@ class GoldenFile:
         return self.arrays[name]
 
     def setting(self, name):
-        """One setting of the recorded run."""
+        """One setting of the recorded run: a number, or the dtype."""
         if name not in self.config:
             raise ValueError(f"{self.path}: its config has no {name!r}; record the file again")
-        return self.config[name]
+        value = self.config[name]
+        usable = value in DTYPES if name == "dtype" else isinstance(value, int | float)
+        if not usable:
+            raise ValueError(f"{self.path}: its config has {name} {value!r}; record the file again")
+        return value
 
     @property
     def references(self):
@@ -75,9 +88,9 @@ class GoldenFile:
     def noise(self, step):
         """The recorded `Noise` of one outer step."""
         steps = self.setting("inner_unroll_length") + self.setting("finetuning_unroll_length")
-        support_keep = np.concatenate(
-            [self["noise/latent_step_keep"][step], self["noise/finetuning_step_keep"][step]]
-        )
+        support_keep = self["noise/latent_step_keep"][step]
+        if self.setting("finetuning_unroll_length"):
+            support_keep = np.concatenate([support_keep, self["noise/finetuning_step_keep"][step]])
         return Noise(
             encoder_keep=self["noise/encoder_keep"][step],
             latent=self["noise/latent"][step],
@@ -85,3 +98,33 @@ class GoldenFile:
             support_keep=support_keep[:steps],
             query_keep=self["noise/query_keep"][step],
         )
+
+    def _check_inputs(self):
+        """Raise a ValueError if episodes and noise are not of the shapes that the config says."""
+        support, query = self["support"], self["query"]
+        if support.ndim != 5 or query.ndim != 5:
+            raise ValueError(
+                f"{self.path}: support and query must be [steps, tasks, way, examples, dim], not "
+                f"{list(support.shape)} and {list(query.shape)}; record the file again"
+            )
+        steps, latent_loop = self.setting("steps"), self.setting("inner_unroll_length")
+        finetuning = self.setting("finetuning_unroll_length")
+        _, *examples, dim = support.shape
+        expected = {
+            "support": [steps, *examples, dim],
+            "query": [steps, *examples[:2], query.shape[3], dim],
+            "noise/encoder_keep": [steps, *examples, dim],
+            "noise/latent": [steps, *examples, self.setting("num_latents")],
+            "noise/decoder": [steps, latent_loop + 1, *examples, dim],
+            "noise/latent_step_keep": [steps, latent_loop + 1, *examples, dim],
+            "noise/finetuning_step_keep": [steps, finetuning, *examples, dim],
+            "noise/query_keep": [steps, *examples[:2], query.shape[3], dim],
+        }
+        if not finetuning:
+            del expected["noise/finetuning_step_keep"]
+        for name, shape in expected.items():
+            if list(self[name].shape) != shape:
+                raise ValueError(
+                    f"{self.path}: {name} has shape {list(self[name].shape)}, its support and "
+                    f"config ask for {shape}; record the file again"
+                )

@@ -38,7 +38,7 @@ def replay(golden):
       {name: array}, with the names and shapes of `golden.references`.
 
     Raises:
-      ValueError: if the arrays do not fit together.
+      ValueError: if the variables do not fit the config, or something unknown is recorded.
     """
     model = _restore(golden)
     computed = _evaluate(model, golden)
@@ -55,6 +55,9 @@ def replay(golden):
         accuracies.append(tf.reduce_mean(result.terms["accuracy"]))
     computed |= {"steps/loss": losses, "steps/accuracy": accuracies}
     computed |= {f"final/{n}": v for n, v in zip(VARIABLES, model.trainable_variables, strict=True)}
+    unknown = sorted(golden.references.keys() - computed.keys())
+    if unknown:
+        raise ValueError(f"{golden.path}: records {unknown[0]!r}, which no model computes")
     return {name: np.asarray(value) for name, value in computed.items()}
 
 
