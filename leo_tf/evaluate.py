@@ -24,7 +24,7 @@ def define_flags():
     define(flags.DEFINE_string, "dataset", "glyphs", "data set to draw episodes from")
     define(flags.DEFINE_string, "crop", "center", "center or multiview")
     define(flags.DEFINE_string, "data_path", "embeddings", "folder of the data sets")
-    define(flags.DEFINE_enum, "split", "test", "train, val or test", enum_values=SPLITS)
+    define(flags.DEFINE_enum, "split", "test", "meta-set to draw from", enum_values=SPLITS)
     define(flags.DEFINE_integer, "way", 5, "classes in an episode", lower_bound=2)
     define(flags.DEFINE_integer, "shot", 1, "support examples per class", lower_bound=1)
     define(flags.DEFINE_integer, "episodes", 10_000, "episodes to evaluate", lower_bound=1)
@@ -43,11 +43,16 @@ def main():
         check_dataset(FLAGS.data_path, FLAGS.dataset, FLAGS.crop, [FLAGS.split])
     quiet_tensorflow()
     from data_pipeline.datasets import load_split
+    from data_pipeline.episodes import check_episode
+    from leo_tf.evaluation import default_queries
     from leo_tf.export import load
     from leo_tf.report import table, test_model
     from leo_tf.run_state import write_json
 
     embeddings = load_split(FLAGS.data_path, FLAGS.dataset, FLAGS.crop, FLAGS.split)
+    with command_line.flags_at_fault():
+        queries = default_queries(embeddings, FLAGS.shot)
+        check_episode(embeddings, FLAGS.way, FLAGS.shot, queries)
     loaded = load(FLAGS.saved_model, embeddings.dim)
     settings = ("dataset", "crop", "split", "way", "shot", "seed")
     result = {name: FLAGS[name].value for name in settings}

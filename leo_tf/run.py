@@ -5,6 +5,9 @@ Usage: python -m leo_tf.run [--dataset=glyphs] [--shot=1] [flags]
 Trains on a data set, keeps the best model by meta-validation accuracy, tests it on the
 meta-test classes, writes a SavedModel, and reports the result beside the nearest-centroid
 baseline and the published numbers. Started again, it goes on where it stopped.
+
+A default [in brackets] gives way to the published value for miniImageNet and tieredImageNet at
+1 and 5 shots, and to the tuned one for glyphs.
 """
 
 import dataclasses
@@ -92,13 +95,18 @@ def main():
     )
     quiet_tensorflow()
     from leo_tf.report import table
-    from leo_tf.training import InterruptedRunError, train_and_test
+    from leo_tf.training import InterruptedRunError, check_sizes, load_splits, train_and_test
 
     for name, value in dataclasses.asdict(config).items():
         print(f"  {name:30} {value}")
     print(f"run folder: {run_dir}", flush=True)
+    splits = load_splits(config, FLAGS.data_path)
+    with command_line.flags_at_fault():
+        check_sizes(config, splits)
+    for name, split in splits._asdict().items():
+        print(f"{name}: {split}", flush=True)
     try:
-        result = train_and_test(config, FLAGS.data_path, run_dir)
+        result = train_and_test(config, splits, run_dir)
     except InterruptedRunError as interruption:
         print(f"{interruption}; the same command goes on from there", file=sys.stderr)
         return 130

@@ -2,10 +2,13 @@
 
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 
 from data_pipeline.datasets import load_split
+from data_pipeline.embeddings import EmbeddingSet
+from data_pipeline.episodes import check_episode
 from leo_tf import export, report
 from leo_tf.callbacks import MetaValidation, Progress, SaveRun, StopOnSignal, drop_rows_after
 from leo_tf.classifier import LEOClassifier
@@ -20,36 +23,72 @@ class InterruptedRunError(Exception):
     """Training was stopped by a signal, after everything was saved."""
 
 
-def train_and_test(config, data_path, run_dir):
-    """Train (or go on training) a model in a folder; test, export and report it.
+class Splits(NamedTuple):
+    """The `EmbeddingSet`s of a run."""
+
+    train: EmbeddingSet  # or train and val together
+    val: EmbeddingSet
+    test: EmbeddingSet
+
+
+def load_splits(config, data_path):
+    """Read what a configuration trains and tests on.
 
     Args:
       config: a `Config`.
       data_path: folder of data sets.
+
+    Returns:
+      The `Splits`.
+
+    Raises:
+      FileNotFoundError, ValueError: one line about the data.
+    """
+    names = ("train+val" if config.train_on_val else "train", "val", "test")
+    splits = Splits(*(load_split(data_path, config.dataset, config.crop, n) for n in names))
+    for split in splits:
+        if split.dim != splits.train.dim:
+            raise ValueError(
+                f"{split.name} has embeddings of size {split.dim}, {splits.train.name} of size "
+                f"{splits.train.dim}; embed all splits with one network"
+            )
+    return splits
+
+
+def check_sizes(config, splits):
+    """Raise a ValueError, one line, if a split is too small for a configuration's episodes."""
+    way, shot = config.way, config.shot
+    check_episode(splits.train, way, shot, config.queries)
+    for split in (splits.val, splits.test):
+        check_episode(split, way, shot, default_queries(split, shot))
+
+
+def train_and_test(config, splits, run_dir):
+    """Train (or go on training) a model in a folder; test, export and report it.
+
+    Args:
+      config: a `Config`.
+      splits: the `Splits`.
       run_dir: the run's folder.
 
     Returns:
       The result, as in `<run_dir>/result.json`.
 
     Raises:
-      FileNotFoundError, ValueError: one line about the data or the folder.
+      ValueError: one line about the folder, or about splits that are too small.
       InterruptedRunError: on Ctrl-C or SIGTERM.
     """
+    check_sizes(config, splits)
     run_dir = Path(run_dir)
-    train = load_split(data_path, config.dataset, config.crop, _training_split(config))
-    val, test = (load_split(data_path, config.dataset, config.crop, s) for s in ("val", "test"))
-    for split in (val, test):
-        if split.dim != train.dim:
-            raise ValueError(
-                f"{split.name} has embeddings of size {split.dim}, {train.name} of size "
-                f"{train.dim}; embed all splits with one network"
-            )
-    queries = default_queries(val, config.shot)
+    train, val, test = splits
     validation = Evaluator(
-        val, config.way, config.shot, queries, config.validation_episodes, config.seed
+        val,
+        config.way,
+        config.shot,
+        default_queries(val, config.shot),
+        config.validation_episodes,
+        config.seed,
     )
-    default_queries(test, config.shot)
-    print(f"train: {train}\nval: {val}\ntest: {test}", flush=True)
     claim_folder(run_dir, config)
     model, state = build(config, train.dim, run_dir)
     if not fit(model, state, train, validation, config):
@@ -156,7 +195,3 @@ def segments(start, steps, interval):
         cut.append((start, length, epochs))
         start += length * epochs
     return cut
-
-
-def _training_split(config):
-    return "train+val" if config.train_on_val else "train"
