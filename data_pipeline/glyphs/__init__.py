@@ -1,0 +1,1 @@
+"""The default data: characters of thirteen writing systems, each in 60 typefaces."""

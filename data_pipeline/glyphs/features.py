@@ -1,0 +1,78 @@
+"""Train the Wide ResNet on the meta-train classes of `glyphs` and embed every image with it."""
+
+import numpy as np
+
+DEPTH, WIDTH = 10, 2
+LAYER, GRID = "group3_block1_middle", 2
+EPOCHS, BATCH = 9, 64
+LEARNING_RATE, L2 = 0.1, 5e-4
+SHIFT = 1  # pixels that training images are moved by, at most, in each direction
+
+
+def as_input(images):
+    """Scale [n, size, size] uint8 images to [n, size, size, 1] float32 in [0, 1]."""
+    return images[..., None].astype(np.float32) / 255
+
+
+def _moved(images, labels, seed):
+    """Endlessly repeat the shuffled images, each moved by up to SHIFT pixels: a tf.data set."""
+    import tensorflow as tf
+
+    size = images.shape[1]
+    padded = np.pad(images, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)))
+
+    def move(index, example):
+        image, label = example
+        shape = (size, size, image.shape[-1])
+        return tf.image.stateless_random_crop(image, shape, seed=(seed, index)), label
+
+    examples = tf.data.Dataset.from_tensor_slices((padded, labels))
+    examples = examples.shuffle(len(labels), seed=seed).repeat()
+    return examples.enumerate().map(move).batch(BATCH, drop_remainder=True).prefetch(2)
+
+
+def train(images, labels, seed=0, epochs=EPOCHS, depth=DEPTH, width=WIDTH, verbose=1):
+    """Train a classifier of the meta-train images; equal seeds give equal weights.
+
+    Args:
+      images: [n, size, size] uint8.
+      labels: [n] integers from 0.
+      seed: Integer.
+      epochs: Passes over the images.
+      depth: Depth of the Wide ResNet.
+      width: Its width.
+      verbose: As in `keras.Model.fit`.
+
+    Returns:
+      The trained `keras.Model` (`wide_resnet`).
+    """
+    import keras
+
+    from data_pipeline.wide_resnet import wide_resnet
+
+    keras.utils.set_random_seed(seed)
+    inputs = as_input(images)
+    network = wide_resnet(depth, width, int(labels.max()) + 1, inputs.shape[1:], l2=L2)
+    steps = len(labels) // BATCH
+    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * steps)
+    network.compile(
+        keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=True,
+    )
+    examples = _moved(inputs, labels, seed)
+    network.fit(examples, epochs=epochs, steps_per_epoch=steps, shuffle=False, verbose=verbose)
+    return network
+
+
+def embed(network, images, layer=LAYER, grid=GRID):
+    """Embed images at a layer of the network, averaged over a grid.
+
+    Returns:
+      Array [n, dim] float32.
+    """
+    from data_pipeline.wide_resnet import embedding_model
+
+    model = embedding_model(network, layer, grid)
+    return model.predict(as_input(images), batch_size=256, verbose=0)
