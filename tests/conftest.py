@@ -38,3 +38,13 @@ def finished_run(data_path, tmp_path_factory):
 def golden_files():
     """Paths of the recorded runs of the published code."""
     return sorted((Path(__file__).parent / "golden").glob("*.npz"))
+
+
+@pytest.fixture(scope="session")
+def smallest_record(golden_files):
+    """The arrays of the smallest recorded run."""
+    import numpy as np
+
+    path = min(golden_files, key=lambda path: path.stat().st_size)
+    with np.load(path) as archive:
+        return dict(archive)
