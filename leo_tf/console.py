@@ -1,4 +1,4 @@
-"""A quiet start of TensorFlow, for the commands."""
+"""How the commands start TensorFlow: quietly, and thrifty with the system's memory calls."""
 
 import os
 import sys
@@ -6,11 +6,13 @@ import tempfile
 
 from absl import logging
 
+from leo_tf.memory import keep_freed_memory
 
-def quiet_tensorflow():
+
+def start_tensorflow():
     """Import TensorFlow without its start-up messages; what fails is still shown.
 
-    They are written to the file descriptor before any log level applies, so the descriptor is
+    The messages are written to the file descriptor before any log level applies, so the descriptor is
     turned away until the devices have been found.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -30,3 +32,4 @@ def quiet_tensorflow():
             os.dup2(shown, 2)
             os.close(shown)
     logging.set_verbosity(logging.ERROR)
+    keep_freed_memory()

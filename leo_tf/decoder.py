@@ -33,28 +33,32 @@ class Decoder(keras.layers.Layer):
     def call(self, latents):
         return diagonal_normal(tf.tensordot(latents, self.kernel, 1), self._offset(latents))
 
-    def generate(self, latents, eps=None):
-        """Sample the weights of every copy and average them over the copies of a class.
+    def generator(self):
+        """Return `generate(latents, eps=None)`, which samples a classifier's weights.
+
+        It samples the weights of every copy and averages them over the copies of a class.
 
         Equal to `mean(sample, axis=2)` of a sample of `call`'s distribution, which is all that
         a linear classifier needs. The mean half of the decoder, being linear, acts once on the
         averaged latents instead of on each copy.
 
-        Args:
-          latents: [tasks, way, copies, num_latents].
-          eps: standard normal noise [tasks, way, copies, dim]; None for the means.
-
-        Returns:
-          [tasks, way, dim].
+        Its arguments are latents [tasks, way, copies, num_latents] and standard normal noise
+        [tasks, way, copies, dim], or None for the means; it returns [tasks, way, dim]. Several
+        decodes of a step share one function, so that the kernel is split once.
         """
-        mean = tf.tensordot(tf.reduce_mean(latents, axis=2), self.kernel[:, : self.dim], 1)
-        if eps is None:
-            return mean
-        u = tf.tensordot(latents, self.kernel[:, self.dim :], 1)
-        return mean + tf.reduce_mean(scale_from(u, self._offset(latents)) * eps, axis=2)
+        mean_kernel, scale_kernel = tf.split(tf.convert_to_tensor(self.kernel), 2, axis=1)
+
+        def generate(latents, eps=None):
+            mean = tf.tensordot(tf.reduce_mean(latents, axis=2), mean_kernel, 1)
+            if eps is None:
+                return mean
+            scale = scale_from(tf.tensordot(latents, scale_kernel, 1), self._offset(latents))
+            return mean + tf.reduce_mean(scale * eps, axis=2)
+
+        return generate
 
     def copies(self, latents):
-        """Number of latents whose samples `generate` averages, a scalar of the latents' type."""
+        """Number of latents whose samples are averaged, a scalar of the latents' type."""
         return tf.cast(tf.shape(latents)[2], latents.dtype)
 
     def _offset(self, latents):

@@ -9,7 +9,7 @@ from absl import flags
 
 from data_pipeline import command_line
 from data_pipeline.datasets import SPLITS, check_dataset
-from leo_tf.console import quiet_tensorflow
+from leo_tf.console import start_tensorflow
 
 FLAGS = flags.FlagValues()
 
@@ -41,7 +41,7 @@ def main():
         if not FLAGS.saved_model:
             raise ValueError("--saved_model is missing; give the saved_model folder of a run")
         check_dataset(FLAGS.data_path, FLAGS.dataset, FLAGS.crop, [FLAGS.split])
-    quiet_tensorflow()
+    start_tensorflow()
     from data_pipeline.datasets import load_split
     from data_pipeline.episodes import check_episode
     from leo_tf.evaluation import default_queries

@@ -3,14 +3,14 @@
 import tensorflow as tf
 
 
-def adapt_latents(decoder, learner, latents, rate, batches, noise):
+def adapt_latents(generate, learner, latents, rate, batches, noise):
     """Take gradient steps on the latents through the decoder (paper, section 2.3.3).
 
     Step s follows the gradient of the sum of the support losses of freshly sampled
     parameters: the decoder's vector-Jacobian product applied to the learner's gradient.
 
     Args:
-      decoder: gives `generate(latents, eps)`.
+      generate: the decoder's function from (latents, eps) to parameters.
       learner: gives `gradient(params, inputs, labels)`.
       latents: [tasks, ..., num_latents].
       rate: [num_latents], the meta-learned step sizes.
@@ -23,10 +23,10 @@ def adapt_latents(decoder, learner, latents, rate, batches, noise):
     for (inputs, labels), eps in zip(batches, noise[:-1], strict=True):
         with tf.GradientTape() as tape:
             tape.watch(latents)
-            params = decoder.generate(latents, eps)
+            params = generate(latents, eps)
         direction = learner.gradient(params, inputs, labels)
         latents -= rate * tape.gradient(params, latents, output_gradients=direction)
-    return latents, decoder.generate(latents, noise[-1])
+    return latents, generate(latents, noise[-1])
 
 
 def adapt_parameters(learner, params, rate, batches):

@@ -49,7 +49,7 @@ class LEO(keras.Model):
 
     Args:
       encoder: layer (support, labels) -> Normal over latents [tasks, ..., num_latents].
-      decoder: layer with `generate(latents, eps)`, `copies(latents)`, `dim` and `kernel`.
+      decoder: layer with `generator()`, `copies(latents)`, `dim` and `kernel`.
       learner: a `leo_tf.learner.Learner`.
       num_latents: size of a latent z.
       inner_unroll_length: number of steps in latent space.
@@ -130,7 +130,7 @@ class LEO(keras.Model):
         latents_init = sample_with(distribution, latent_eps)
         batches = [(self._drop(support, _at(support_keep, s)), labels) for s in range(steps)]
         latents, params_after_leo = adapt_latents(
-            self.decoder,
+            self.decoder.generator(),
             self.learner,
             latents_init,
             self.inner_lr,

@@ -18,7 +18,7 @@ from absl import flags
 from data_pipeline import command_line
 from data_pipeline.datasets import check_dataset
 from leo_tf.config import Config, make_config
-from leo_tf.console import quiet_tensorflow
+from leo_tf.console import start_tensorflow
 
 FLAGS = flags.FlagValues()
 
@@ -93,7 +93,7 @@ def main():
     run_dir = FLAGS.run_dir or (
         f"runs/{config.dataset}_{config.way}way_{config.shot}shot/seed{config.seed}"
     )
-    quiet_tensorflow()
+    start_tensorflow()
     from leo_tf.report import table
     from leo_tf.training import InterruptedRunError, check_sizes, load_splits, train_and_test
 

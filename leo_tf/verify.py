@@ -12,7 +12,7 @@ import sys
 from absl import flags
 
 from data_pipeline import command_line
-from leo_tf.console import quiet_tensorflow
+from leo_tf.console import start_tensorflow
 
 
 def tolerance(name, dtype):
@@ -63,7 +63,7 @@ def verify(path):
 
 def main(paths):
     """Verify files; returns the exit status."""
-    quiet_tensorflow()
+    start_tensorflow()
     status = 0
     for path in paths:
         try:

@@ -57,9 +57,9 @@ def test_decoder_generates_the_mean_of_samples_of_every_copy():
     mean, u = np.split(latents @ kernel, 2, axis=-1)
     scales = slow.scale(u, np.sqrt(2 / (6 + 3)))
     latents = tf.constant(latents)
-    generated = decoder.generate(latents, tf.constant(eps))
+    generated = decoder.generator()(latents, tf.constant(eps))
     np.testing.assert_allclose(generated, (mean + scales * eps).mean(axis=2), rtol=1e-10)
-    np.testing.assert_allclose(decoder.generate(latents), mean.mean(axis=2), rtol=1e-10)
+    np.testing.assert_allclose(decoder.generator()(latents), mean.mean(axis=2), rtol=1e-10)
     np.testing.assert_allclose(decoder(latents).loc, mean, rtol=1e-10)
     np.testing.assert_allclose(decoder(latents).scale, scales, rtol=1e-10)
 
