@@ -3,32 +3,38 @@
 import tensorflow as tf
 
 from data_pipeline.episodes import EpisodeSampler, stream_seed
-from leo_tf.noise import Noise, keep_mask, standard_normal
+from leo_tf import noise
+from leo_tf.noise import Noise
 
 
-def draw_noise(config, dim, seed):
-    """Draw the `Noise` of one training step.
+def noise_shapes(config, dim):
+    """Shapes of the noise that one training step of a `LEOClassifier` takes.
 
     Args:
       config: a `Config`.
       dim: size of an embedding.
-      seed: int32 [2].
 
     Returns:
-      A `Noise`, float32 and bool.
+      A `Noise` of tuples; no masks where nothing is dropped.
     """
     support = (config.tasks, config.way, config.shot)
     query = (config.tasks, config.way, config.queries)
     steps = config.inner_unroll_length + config.finetuning_unroll_length
-    seeds = tf.random.split(seed, 5, alg="philox")
-    rate = config.dropout_rate
-    return Noise(
-        encoder_keep=keep_mask((*support, dim), rate, seeds[0]),
-        latent=standard_normal((*support, config.num_latents), seeds[1]),
-        decoder=standard_normal((config.inner_unroll_length + 1, *support, dim), seeds[2]),
-        support_keep=keep_mask((steps, *support, dim), rate, seeds[3]),
-        query_keep=keep_mask((*query, dim), rate, seeds[4]),
+    shapes = Noise(
+        encoder_keep=(*support, dim),
+        latent=(*support, config.num_latents),
+        decoder=(config.inner_unroll_length + 1, *support, dim),
+        support_keep=(steps, *support, dim),
+        query_keep=(*query, dim),
     )
+    if config.dropout_rate == 0:
+        shapes = shapes._replace(encoder_keep=None, support_keep=None, query_keep=None)
+    return shapes
+
+
+def draw_noise(config, dim, seed):
+    """Draw the `Noise` of one training step, a function of the seed, int32 [2]."""
+    return noise.draw(noise_shapes(config, dim), config.dropout_rate, seed)
 
 
 def training_dataset(embeddings, config, start=0):
