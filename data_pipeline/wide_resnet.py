@@ -23,9 +23,10 @@ def wide_resnet(depth, width, classes, input_shape, l2=0.0, dropout=0.0):
     """Build a Wide ResNet classifier: three groups of pre-activation residual blocks.
 
     Its layers "group<g>_block<b>", g = 1..3 and b = 1..(depth - 4) / 6, are the blocks' outputs
-    after batch normalisation and ReLU, and can be embedded at by name. Groups 2 and 3 begin with
-    stride 2. In a WRN-28-10, the paper's layer 21 with its 640 channels is "group3_block2": the
-    21st convolution, counting the stem and leaving the shortcuts out.
+    after batch normalisation and ReLU, "group<g>_block<b>_middle" the same between the block's two
+    convolutions; both can be embedded at by name. Groups 2 and 3 begin with stride 2. In a
+    WRN-28-10, the paper's layer 21 with its 640 channels is "group3_block2": the 21st convolution,
+    counting the stem and leaving the shortcuts out.
 
     Args:
       depth: 6 n + 4, with n >= 1 blocks a group.

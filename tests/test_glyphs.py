@@ -10,9 +10,10 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
-from sklearn.neighbors import NearestCentroid
+from sklearn.neighbors import KNeighborsClassifier
 
 from data_pipeline.glyphs import characters, features, fonts, images, render
+from data_pipeline.glyphs.packages import PACKAGES
 
 ROOT = pathlib.Path(__file__).parents[1]
 FONTS = pathlib.Path(matplotlib.get_data_path()) / "fonts/ttf"
@@ -37,6 +38,10 @@ def build(*flags):
         ("Nimbus Sans Narrow", "nimbus sans"),
         ("Book", "book"),
         ("Bookman", "bookman"),
+        ("YOzREF90B", "yoz"),
+        ("BPG Nateli Condenced GPL&GNU", "bpg nateli"),
+        ("BPG Serif Modern GPL&GNU", "bpg serif"),
+        ("Migu 1C", "migu"),
     ],
 )
 def test_a_family_is_its_name_without_style_words(name, family):
@@ -184,21 +189,15 @@ def test_the_characters_are_distinct_and_their_labels_well_formed():
 # Features
 
 
-def test_training_is_repeatable_and_learns():
+def test_equal_seeds_train_equal_networks():
     installed = fonts.find_fonts(FONTS, [ord("m")])
-    drawn = [
-        images.render_class(c, "Latin", c, installed, count=16).images for c in ("m", "S", "t", "Q")
-    ]
-    labels = np.repeat(np.arange(4), 16)
-    runs = [
-        features.train(np.concatenate(drawn), labels, 3, epochs=8, width=1, verbose=0)
-        for _ in range(2)
-    ]
-    embeddings = [features.embed(run, np.concatenate(drawn)) for run in runs]
-    np.testing.assert_array_equal(*embeddings)
-    assert embeddings[0].shape[0] == 64
-    logits = runs[0].predict(features.as_input(np.concatenate(drawn)), verbose=0)
-    assert logits.shape == (64, 4) and np.isfinite(logits).all()
+    drawn = [images.render_class(c, "Latin", c, installed, count=16).images for c in "mStQ"]
+    drawn, labels = np.concatenate(drawn), np.repeat(np.arange(4), 16)
+    options = {"epochs": 1, "width": 1, "jit_compile": False, "verbose": 0}
+    first, again = (features.train(drawn, labels, 3, **options) for _ in range(2))
+    for one, other in zip(first.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert features.embed(first, drawn).shape == (64, features.GRID**2 * 64)
 
 
 # The command
@@ -274,6 +273,12 @@ def test_each_image_of_a_class_comes_from_another_font_file():
         assert int(row["families"]) >= 10
 
 
+def test_the_readme_names_each_package_and_its_licence():
+    readme = (GLYPHS / "README.md").read_text(encoding="utf-8")
+    for package, licence in PACKAGES.items():
+        assert f"| {package} | {licence} |" in readme
+
+
 def test_the_folder_stays_within_12_megabytes():
     files = [path for path in GLYPHS.rglob("*") if path.is_file()]
     kept = [path for path in files if not {"__pycache__", ".leo_cache"} & set(path.parts)]
@@ -285,14 +290,15 @@ def test_nearest_centroid_leaves_room_at_one_shot(committed, split):
     embeddings = committed[split]["embeddings"].astype(np.float64)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     labels = np.array(list(map(label_of, committed[split]["keys"])))
+    # At one shot, the nearest centroid is the nearest neighbour.
     names, rng, correct = np.unique(labels), np.random.default_rng(7), []
-    for _ in range(400):
+    for _ in range(120):
         drawn = [
             rng.permutation(np.flatnonzero(labels == name))[:16]
             for name in rng.choice(names, 5, replace=False)
         ]
         support = [rows[0] for rows in drawn]
         query = np.concatenate([rows[1:] for rows in drawn])
-        model = NearestCentroid().fit(embeddings[support], np.arange(5))
+        model = KNeighborsClassifier(1).fit(embeddings[support], np.arange(5))
         correct.append(model.score(embeddings[query], np.repeat(np.arange(5), 15)))
     assert 45 <= 100 * np.mean(correct) <= 75

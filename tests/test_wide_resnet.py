@@ -83,7 +83,7 @@ def test_it_learns_and_survives_saving(tmp_path):
     network = wrn.wide_resnet(10, 1, 3, (8, 8, 1), l2=1e-4, dropout=0.1)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     network.compile(keras.optimizers.SGD(0.05), loss, metrics=["accuracy"])
-    network.fit(images, labels, batch_size=16, epochs=6, verbose=0)
+    network.fit(images, labels, batch_size=16, epochs=4, verbose=0)
     assert network.evaluate(images, labels, verbose=0)[1] > 0.95
     embed = wrn.embedding_model(network, "group3_block1", 2)
     embed.save(tmp_path / "embed.keras")

@@ -64,13 +64,16 @@ def embed_all(rendered, seed=0, epochs=features.EPOCHS):
     train = rendered["train"]
     labels = np.repeat(np.arange(len(train)), [len(each.images) for each in train])
     network = features.train(np.concatenate([each.images for each in train]), labels, seed, epochs)
-    embedded = {}
-    for split, classes in rendered.items():
-        rows = features.embed(network, np.concatenate([each.images for each in classes]))
-        by_class = np.split(rows, np.cumsum([len(each.images) for each in classes])[:-1])
-        labels = [each.label for each in classes]
-        embedded[split] = EmbeddingSet.from_arrays(dict(zip(labels, by_class, strict=True)), split)
-    return embedded
+    everything = sum(rendered.values(), [])
+    rows = features.embed(network, np.concatenate([each.images for each in everything]))
+    ends = np.cumsum([len(each.images) for each in everything])
+    by_label = dict(zip([each.label for each in everything], np.split(rows, ends), strict=False))
+    return {
+        split: EmbeddingSet.from_arrays(
+            {each.label: by_label[each.label] for each in classes}, split
+        )
+        for split, classes in rendered.items()
+    }
 
 
 def nearest_centroid(embeddings, shot, episodes=2000, queries=15, seed=0):

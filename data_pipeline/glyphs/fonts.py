@@ -23,6 +23,13 @@ _STYLE_WORDS = re.compile(
     re.IGNORECASE,
 )
 
+# One design under many names: "YOzREF90B" is YOzFont, "BPG Nateli Caps GPL&GNU" BPG Nateli.
+_CUT_SHORT = [
+    re.compile(r"(YOz)(?=[A-Z])"),
+    re.compile(r"(BPG \w+?)(?: (?:S|Caps|Conden[a-z]+|Modern))* (?:GPL|GNU)"),
+    re.compile(r"(MigMix|Migu|KacstTitle|NanumMyeongjo|NanumGothic|NanumSquare)(?= ?\w)", re.I),
+]
+
 
 @dataclasses.dataclass(frozen=True)
 class Font:
@@ -34,7 +41,13 @@ class Font:
 
 
 def family_of(name):
-    """Return a family name without its style words: "Noto Sans Thai Light" -> "noto sans thai"."""
+    """Return a family name without its style words: "Noto Sans Thai Light" -> "noto sans thai".
+
+    Some families hide styles in an abbreviation or a licence; these are cut as well.
+    """
+    for cut in _CUT_SHORT:
+        if found := cut.match(name):
+            return found[1].lower()
     plain = re.sub(r"[-_]", " ", name)
     stem = " ".join(_STYLE_WORDS.sub(" ", plain).split())
     return (stem or name).lower()

@@ -104,10 +104,23 @@ def check_distinct(rendered):
                 raise ValueError(f"{first} and {each.label} share an image; leave one out")
 
 
-def sheet(rendered, columns=20):
+def sheet(rendered, columns=20, blocks=3):
     """Lay out a sample sheet: one row a class, its first images, ink black on white.
 
+    Args:
+      rendered: List of `Rendered`.
+      columns: Images of each class.
+      blocks: Into how many columns of classes the sheet is folded.
+
     Returns:
-      Array [classes * size, columns * size] uint8.
+      Array [rows * size, blocks * (columns + 1) * size] uint8; an empty image between the blocks.
     """
-    return 255 - np.concatenate([np.concatenate(each.images[:columns], 1) for each in rendered])
+    size = render.IMAGE_SIZE
+    height = -(-len(rendered) // blocks)
+    pixels = np.zeros((height * size, blocks * (columns + 1) * size), np.uint8)
+    for index, each in enumerate(rendered):
+        block, row = divmod(index, height)
+        left = block * (columns + 1) * size
+        strip = np.concatenate(each.images[:columns], 1)
+        pixels[row * size : (row + 1) * size, left : left + strip.shape[1]] = strip
+    return 255 - pixels

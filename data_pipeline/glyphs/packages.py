@@ -121,4 +121,6 @@ PACKAGES = {
     "fonts-yozvox-yozfont": "OFL-1.1",
     "fonts-yusei-magic": "OFL-1.1",
 }
-INSTALL = "apt-get install $(python -m data_pipeline.glyphs.build --packages)"
+INSTALL = (
+    "apt-get install --no-install-recommends $(python -m data_pipeline.glyphs.build --packages)"
+)
