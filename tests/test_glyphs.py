@@ -27,9 +27,6 @@ def build(*flags):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-# Fonts
-
-
 @pytest.mark.parametrize(
     ("name", "family"),
     [
@@ -88,9 +85,6 @@ def test_families_come_first_then_second_files():
         assert len({font.path for font in order}) == 6
 
 
-# Rendering
-
-
 @pytest.mark.parametrize("character", "aQgЖШДΞΣლფ")
 @pytest.mark.parametrize("path", [SANS, MONO], ids=["sans", "mono"])
 def test_a_letter_fills_its_image_inside_the_margin(path, character):
@@ -139,9 +133,6 @@ def test_near_copies_are_told_from_other_styles():
     assert render.is_near_copy(image, [bold, nearly])
 
 
-# Classes
-
-
 def test_a_class_takes_each_image_from_another_font_file():
     installed = fonts.find_fonts(FONTS, [ord("a")])
     first, again = (
@@ -186,9 +177,6 @@ def test_the_characters_are_distinct_and_their_labels_well_formed():
     assert characters.other_case("Thai", "ก") is None
 
 
-# Features
-
-
 def test_equal_seeds_train_equal_networks():
     installed = fonts.find_fonts(FONTS, [ord("m")])
     drawn = [images.render_class(c, "Latin", c, installed, count=16).images for c in "mStQ"]
@@ -198,9 +186,6 @@ def test_equal_seeds_train_equal_networks():
     for one, other in zip(first.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     assert features.embed(first, drawn).shape == (64, features.GRID**2 * 64)
-
-
-# The command
 
 
 def test_help_and_packages_are_quick_to_answer():
@@ -218,9 +203,6 @@ def test_bad_input_gets_one_line(flag, status, message, tmp_path):
     run = build(flag.format(tmp_path), f"--output={tmp_path}")
     assert run.returncode == status
     assert message in run.stderr.splitlines()[-1] and "Traceback" not in run.stderr
-
-
-# The committed data
 
 
 @pytest.fixture(scope="module")
