@@ -21,7 +21,7 @@ class EpisodeIndices(NamedTuple):
 
     classes: tf.Tensor  # int32 [tasks, way]
     support: tf.Tensor  # int32 [tasks, way, shot]
-    query: tf.Tensor  # int32 [tasks, way, queries]
+    query: tf.Tensor | None  # int32 [tasks, way, queries]; None for all other images
 
 
 class EpisodeSampler:
@@ -46,11 +46,13 @@ class EpisodeSampler:
         self.embeddings = embeddings
         self.way, self.shot, self.queries, self.tasks = way, shot, queries, tasks
 
-    def indices(self, seed):
+    def indices(self, seed, support_only=False):
         """Draw a batch of episodes as numbers.
 
         Args:
           seed: int32 [2], as stateless random ops take it.
+          support_only: leave out the query, which where it is all the rest need not be listed;
+            the support is the same.
 
         Returns:
           An `EpisodeIndices`.
@@ -58,8 +60,10 @@ class EpisodeSampler:
         seeds = tf.random.split(seed, 2, alg="philox")
         counts = tf.constant(self.embeddings.counts, tf.int32)
         classes = _draw(seeds[0], tf.fill([self.tasks, 1], counts.shape[0]), self.way)[:, 0]
-        images = _draw(seeds[1], tf.gather(counts, classes), self.shot + self.queries)
-        return EpisodeIndices(classes, images[..., : self.shot], images[..., self.shot :])
+        drawn = self.shot if support_only else self.shot + self.queries
+        images = _draw(seeds[1], tf.gather(counts, classes), drawn)
+        query = None if support_only else images[..., self.shot :]
+        return EpisodeIndices(classes, images[..., : self.shot], query)
 
     def episodes(self, seed):
         """Draw a batch of episodes of L2-normalised embeddings.

@@ -5,6 +5,8 @@ import tensorflow as tf
 
 from leo_tf.stochastic import diagonal_normal
 
+PAIRS_IN_MEMORY = 2**25  # numbers in the relation network's largest layer, before it is cut up
+
 
 class Encoder(keras.layers.Layer):
     """Linear map from embeddings to codes, g_phi_e of the paper (section 2.3.1).
@@ -60,14 +62,62 @@ class RelationNetwork(keras.layers.Layer):
         self.built = True
 
     def call(self, codes):
-        first, middle, last = self.kernels
-        num_latents = codes.shape[-1]
-        shape = tf.shape(codes)
-        tasks, way, shot = shape[0], shape[1], shape[2]
+        first, middle, last = (tf.convert_to_tensor(kernel) for kernel in self.kernels)
+        tasks, way, shot, num_latents = _sizes(codes)
         left = tf.tensordot(codes, first[:num_latents], 1)  # [tasks, way, shot, 2L]
         right = tf.tensordot(codes, first[num_latents:], 1)
-        left = tf.reshape(left, [tasks, way * shot, 1, 2 * num_latents])
-        right = tf.reshape(right, [tasks, 1, way * shot, 2 * num_latents])
-        pairs = tf.nn.relu(tf.tensordot(tf.nn.relu(left + right), middle, 1))
-        pairs = tf.reshape(pairs, [tasks, way, shot * way * shot, 2 * num_latents])
-        return diagonal_normal(tf.tensordot(tf.reduce_mean(pairs, axis=2), last, 1))
+        right = tf.reshape(right, [tasks, way * shot, 2 * num_latents])
+        size = tasks * (way * shot) ** 2 * 2 * num_latents
+        averages = _cond(
+            tf.convert_to_tensor(size <= PAIRS_IN_MEMORY),
+            lambda: _average_over_pairs(left, right, middle),
+            lambda: _average_by_class(left, right, middle),
+        )
+        return diagonal_normal(tf.tensordot(averages, last, 1))
+
+
+def _sizes(tensor):
+    """Sizes of a tensor's axes: Python integers where they are known, scalars elsewhere."""
+    dynamic = tf.shape(tensor)
+    return [dynamic[i] if size is None else size for i, size in enumerate(tensor.shape)]
+
+
+def _cond(predicate, if_true, if_false):
+    """`tf.cond` that builds one branch only where the predicate is known in advance."""
+    known = tf.get_static_value(predicate)
+    if known is None:
+        return tf.cond(predicate, if_true, if_false)
+    return if_true() if known else if_false()
+
+
+def _average_over_pairs(left, right, middle):
+    """Average the second layer over the pairs of each class with all codes of its task.
+
+    Args:
+      left: [tasks, way, shot, 2L], the first layer's share of a pair's first code.
+      right: [tasks, way * shot, 2L], that of the second.
+      middle: [2L, 2L].
+
+    Returns:
+      [tasks, way, 2L].
+    """
+    tasks, way, shot, size = _sizes(left)
+    left = tf.reshape(left, [tasks, way * shot, 1, size])
+    pairs = tf.nn.relu(tf.tensordot(tf.nn.relu(left + right[:, tf.newaxis]), middle, 1))
+    return tf.reduce_mean(tf.reshape(pairs, [tasks, way, shot * _sizes(right)[1], size]), axis=2)
+
+
+def _average_by_class(left, right, middle):
+    """The same, class after class and computed again for the gradient: memory for one class."""
+    tasks, way, shot, size = _sizes(left)
+
+    @tf.recompute_grad
+    def one_class(left, right, middle):
+        return _average_over_pairs(left[tf.newaxis, tf.newaxis], right[tf.newaxis], middle)[0, 0]
+
+    averages = tf.map_fn(
+        lambda pair: one_class(*pair, middle),
+        (tf.reshape(left, [tasks * way, shot, size]), tf.repeat(right, way, axis=0)),
+        fn_output_signature=left.dtype,
+    )
+    return tf.reshape(averages, [tasks, way, size])

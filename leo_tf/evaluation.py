@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline.episodes import EpisodeSampler, stream_seed
+from data_pipeline.episodes import EpisodeIndices, EpisodeSampler, stream_seed
 
 TASKS_DRAWN = 200  # the published meta-batch of evaluation; fixes which episodes a seed means
 DRAWS_GROUPED = 5
@@ -67,6 +67,8 @@ class Evaluator:
     def __init__(self, embeddings, way, shot, queries, episodes, seed):
         self.sampler = EpisodeSampler(embeddings, way, shot, queries, TASKS_DRAWN)
         self.episodes = episodes
+        self._all_others = bool((embeddings.counts == shot + queries).all())
+        self._functions = {}
         self._batches = self._dataset(f"{embeddings.name}/evaluation", seed)
 
     def accuracies(self, adapt, progress=None):
@@ -80,7 +82,9 @@ class Evaluator:
         Returns:
           float array [episodes].
         """
-        evaluate = self._evaluate_with(adapt)
+        if adapt not in self._functions:
+            self._functions[adapt] = self._evaluate_with(adapt)
+        evaluate = self._functions[adapt]
         done = []
         for indices in self._batches:
             done.append(evaluate(indices).numpy())
@@ -92,7 +96,8 @@ class Evaluator:
         draws = math.ceil(self.episodes / TASKS_DRAWN)
         steps = tf.data.Dataset.range(draws)
         drawn = steps.map(
-            lambda step: self.sampler.indices(stream_seed(name, seed, step)), tf.data.AUTOTUNE
+            lambda step: self.sampler.indices(stream_seed(name, seed, step), self._all_others),
+            tf.data.AUTOTUNE,
         )
         return drawn.batch(DRAWS_GROUPED).map(_merge_draws).prefetch(1)
 
@@ -101,19 +106,20 @@ class Evaluator:
         def evaluate(indices):
             adapted = adapt(self.sampler.gather_support(indices))
             weights, biases = adapted if isinstance(adapted, tuple) else (adapted, None)
-            return correct_share(self.sampler.embeddings, indices, weights, biases)
+            right = count_correct(self.sampler.embeddings, indices, weights, biases)
+            return right / tf.cast(self.sampler.way * self.sampler.queries, tf.float32)
 
         return evaluate
 
 
 def _merge_draws(indices):
-    return tf.nest.map_structure(
-        lambda numbers: tf.reshape(numbers, [-1, *numbers.shape[2:]]), indices
+    return EpisodeIndices(
+        *(None if part is None else tf.reshape(part, [-1, *part.shape[2:]]) for part in indices)
     )
 
 
-def correct_share(embeddings, indices, weights, biases=None):
-    """Share of the queries that linear classifiers get right.
+def count_correct(embeddings, indices, weights, biases=None):
+    """Number of the queries that linear classifiers get right.
 
     Args:
       embeddings: an `EmbeddingSet`.
@@ -142,8 +148,7 @@ def correct_share(embeddings, indices, weights, biases=None):
         nth = tf.range(tf.shape(tasks, out_type=tf.int64)[0])
         own = tf.gather_nd(logits, tf.stack([positions, nth], axis=1))
         right = tf.cast(own >= tf.reduce_max(logits, axis=0), tf.float32)
-        asked = tf.gather_nd(indices.query, members)  # [members, queries]
-        right = tf.reduce_sum(tf.gather(right, asked, batch_dims=1), axis=1)
+        right = _among_queries(right, indices, members)
         return tf.scatter_nd(tasks[:, tf.newaxis], right, [tf.shape(weights, tf.int64)[0]])
 
     per_class = tf.map_fn(
@@ -152,8 +157,15 @@ def correct_share(embeddings, indices, weights, biases=None):
         fn_output_signature=tf.TensorSpec([None], tf.float32),
         parallel_iterations=2,
     )
-    asked = tf.cast(tf.size(indices.query[0]), tf.float32)
-    return tf.reduce_sum(per_class, axis=0) / asked
+    return tf.reduce_sum(per_class, axis=0)
+
+
+def _among_queries(right, indices, members):
+    """Sum [members, images] over each member's queries; all but its support if none are listed."""
+    listed = indices.support if indices.query is None else indices.query
+    of_listed = tf.gather(right, tf.gather_nd(listed, members), batch_dims=1)
+    of_listed = tf.reduce_sum(of_listed, axis=1)
+    return of_listed if indices.query is not None else tf.reduce_sum(right, axis=1) - of_listed
 
 
 def nearest_centroid(support):
