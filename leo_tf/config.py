@@ -40,7 +40,7 @@ PUBLISHED = {
 
 # Tuned on the meta-validation split of glyphs.
 GLYPHS = {
-    "steps": 10_000,
+    "steps": 6_000,
     "outer_lr": 1e-3,
     "dropout_rate": 0.3,
     "kl_weight": 1e-2,

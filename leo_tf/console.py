@@ -24,6 +24,7 @@ def start_tensorflow():
             import tensorflow as tf
 
             tf.config.list_logical_devices()
+            tf.get_logger().setLevel("ERROR")
         except BaseException:
             hidden.seek(0)
             os.write(shown, hidden.read())
