@@ -1,7 +1,6 @@
 """Side effects of training, as Keras callbacks."""
 
 import csv
-import os
 import signal
 import sys
 import time
@@ -151,5 +150,5 @@ def drop_rows_after(path, step):
     kept = [r for r in rows if len(r) == len(header) and float(r[header.index("step")]) <= step]
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("w", newline="") as file:
-        csv.writer(file, lineterminator=os.linesep).writerows([header, *kept] if header else [])
+        csv.writer(file).writerows([header, *kept] if header else [])
     temporary.replace(path)
