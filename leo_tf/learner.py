@@ -21,6 +21,10 @@ class Learner:
         """
         raise NotImplementedError
 
+    def query_loss(self, params, inputs, labels):
+        """What the outer step minimises, [tasks]: the mean of the losses of a task's queries."""
+        return tf.reduce_mean(self.loss(params, inputs, labels), axis=1)
+
     def gradient(self, params, inputs, labels):
         """Gradient in `params` of each task's sum of losses; itself differentiable."""
         with tf.GradientTape() as tape:

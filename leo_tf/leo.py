@@ -2,17 +2,13 @@
 
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 
 from leo_tf.inner_loops import adapt_latents, adapt_parameters
+from leo_tf.meta_model import MetaLoss, MetaModel
 from leo_tf.noise import dropout
-from leo_tf.outer_step import clip, guard_against_nan
 from leo_tf.penalties import l2_penalty, orthogonality_penalty
 from leo_tf.stochastic import one_sample_kl, sample_with
-
-# Parts of the loss: the first three per task and unweighted, the penalties weighted.
-TERMS = ("query_loss", "kl", "encoder_penalty", "l2_penalty", "orthogonality_penalty")
 
 
 class Adaptation(NamedTuple):
@@ -26,16 +22,7 @@ class Adaptation(NamedTuple):
     encoder_penalty: tf.Tensor  # [tasks]; 0 without noise
 
 
-class MetaLoss(NamedTuple):
-    """The meta-objective of a batch of episodes and its parts."""
-
-    loss: tf.Tensor  # scalar L, what the outer step minimises
-    task_losses: tf.Tensor  # [tasks], L is their mean
-    terms: dict  # by name: what the learner measures, and TERMS; [tasks] or scalar
-    adaptation: Adaptation
-
-
-class LEO(keras.Model):
+class LEO(MetaModel):
     """Latent Embedding Optimization (Rusu et al., ICLR 2019, arXiv 1807.05960, algorithm 1).
 
     The encoder turns a support set into a distribution over latents z; the decoder turns z
@@ -43,9 +30,10 @@ class LEO(keras.Model):
     support loss, then the parameters themselves are ("fine-tuning"). Gradients of the query
     loss flow back through both loops, second order included.
 
-    A training step is a pure function of (variables, episodes, noise): `fit` takes a dataset
-    of (`Episodes`, `Noise`) pairs. Without noise, distributions are replaced by their means
-    and nothing is dropped.
+    `fit` takes a dataset of (`Episodes`, `Noise`) pairs. Without noise, distributions are
+    replaced by their means and nothing is dropped. What lies between the axes of tasks and of
+    latents is the encoder's, the decoder's and the learner's affair: classes and copies for
+    the classifier, samples for the regressor.
 
     Args:
       encoder: layer (support, labels) -> Normal over latents [tasks, ..., num_latents].
@@ -56,14 +44,19 @@ class LEO(keras.Model):
       finetuning_unroll_length: number of steps on the generated parameters.
       inner_lr_init: initial value of alpha, the meta-learned [num_latents] latent step sizes.
       finetuning_lr_init: the same for the [decoder.dim] fine-tuning step sizes.
+      inner_bound: bound of the steps in latent space, see `leo_tf.inner_loops`; None for none.
+      finetuning_bound: the same for the steps on the parameters.
       dropout_rate: share of input units dropped, wherever the noise has a mask.
       kl_weight: beta of equation 6.
       encoder_penalty_weight: gamma of equation 6.
       l2_penalty_weight: lambda_1 of equation 7.
       orthogonality_penalty_weight: lambda_2 of equation 7.
-      gradient_threshold: bound on the absolute value of each entry of a meta-gradient.
-      gradient_norm_threshold: bound on the norm of each variable's meta-gradient, after that.
+      **kwargs: see `leo_tf.meta_model.MetaModel`.
     """
+
+    # Parts of the loss: the first three per task and unweighted, the penalties weighted.
+    terms = ("query_loss", "kl", "encoder_penalty", "l2_penalty", "orthogonality_penalty")
+    rate_names = ("inner_lr", "finetuning_lr")
 
     def __init__(
         self,
@@ -76,40 +69,30 @@ class LEO(keras.Model):
         finetuning_unroll_length=5,
         inner_lr_init=1.0,
         finetuning_lr_init=0.001,
+        inner_bound=None,
+        finetuning_bound=None,
         dropout_rate=0.5,
         kl_weight=1e-3,
         encoder_penalty_weight=1e-9,
         l2_penalty_weight=1e-8,
         orthogonality_penalty_weight=1e-3,
-        gradient_threshold=0.1,
-        gradient_norm_threshold=0.1,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(learner, **kwargs)
         self.encoder = encoder
         self.decoder = decoder
-        self.learner = learner
         self.inner_unroll_length = inner_unroll_length
         self.finetuning_unroll_length = finetuning_unroll_length
+        self.inner_bound = inner_bound
+        self.finetuning_bound = finetuning_bound
         self.dropout_rate = dropout_rate
         self.kl_weight = kl_weight
         self.encoder_penalty_weight = encoder_penalty_weight
         self.l2_penalty_weight = l2_penalty_weight
         self.orthogonality_penalty_weight = orthogonality_penalty_weight
-        self.gradient_threshold = gradient_threshold
-        self.gradient_norm_threshold = gradient_norm_threshold
-        self.inner_lr = self._rates(num_latents, inner_lr_init, "inner_lr")
-        self.finetuning_lr = self._rates(decoder.dim, finetuning_lr_init, "finetuning_lr")
-        self._trackers = {name: keras.metrics.Mean(name=name) for name in self._tracked_names()}
-
-    def _tracked_names(self):
-        norms = [f"gradient_norm/{_label(v)}" for v in self.trainable_variables]
-        return ["loss", *self.learner.metric_names, *TERMS, *norms]
-
-    def _rates(self, size, value, name):
-        return self.add_weight(
-            shape=(size,), initializer=keras.initializers.Constant(value), name=name
-        )
+        self.inner_lr = self.rates(num_latents, inner_lr_init, "inner_lr")
+        self.finetuning_lr = self.rates(decoder.dim, finetuning_lr_init, "finetuning_lr")
+        self.track()
 
     def adapt(self, support, labels, noise=None):
         """Fit the learner to support sets: both inner loops (algorithm 1, lines 4 to 10).
@@ -136,11 +119,16 @@ class LEO(keras.Model):
             self.inner_lr,
             batches[: self.inner_unroll_length],
             [_at(decoder_eps, s) for s in range(self.inner_unroll_length + 1)],
+            self.inner_bound,
         )
         # Each averaged copy moves by its own share of the gradient, and so does the average.
         rate = self.finetuning_lr / self.decoder.copies(latents)
         params = adapt_parameters(
-            self.learner, params_after_leo, rate, batches[self.inner_unroll_length :]
+            self.learner,
+            params_after_leo,
+            rate,
+            batches[self.inner_unroll_length :],
+            self.finetuning_bound,
         )
         kl = encoder_penalty = tf.zeros(tf.shape(latents)[:1], latents.dtype)
         if noise is not None:
@@ -162,7 +150,7 @@ class LEO(keras.Model):
         adaptation = self.adapt(episodes.support, episodes.support_labels, noise)
         query = self._drop(episodes.query, None if noise is None else noise.query_keep)
         evaluated = adaptation.params, query, episodes.query_labels
-        query_loss = tf.reduce_mean(self.learner.loss(*evaluated), axis=1)
+        query_loss = self.learner.query_loss(*evaluated)
         l2 = self.l2_penalty_weight * l2_penalty(self.penalised_kernels)
         orthogonality = self.orthogonality_penalty_weight * orthogonality_penalty(
             tf.convert_to_tensor(self.decoder.kernel)
@@ -184,22 +172,6 @@ class LEO(keras.Model):
         }
         return MetaLoss(tf.reduce_mean(task_losses), task_losses, terms, adaptation)
 
-    def outer_step(self, episodes, noise):
-        """Move the variables along the clipped meta-gradient (algorithm 1, line 12).
-
-        Returns:
-          The `MetaLoss` before the step, and the gradients of its loss for
-          `trainable_variables`, as they are and as they were applied.
-        """
-        variables = self.trainable_variables
-        with tf.GradientTape() as tape:
-            result = self.meta_loss(episodes, noise)
-        gradients = tape.gradient(result.loss, variables)
-        guarded = guard_against_nan(result.loss, gradients, variables)
-        clipped = clip(guarded, self.gradient_threshold, self.gradient_norm_threshold)
-        self.optimizer.apply_gradients(zip(clipped, variables, strict=True))
-        return result, gradients, clipped
-
     @property
     def penalised_kernels(self):
         """The matrices under the L2 penalty: the encoder's and the decoder's, no rates."""
@@ -210,36 +182,8 @@ class LEO(keras.Model):
         """Parameters of the learner for support sets, without noise: [tasks, ..., size]."""
         return self.adapt(support, labels).params
 
-    def train_step(self, data):
-        """Take one outer step on a pair (`Episodes`, `Noise`)."""
-        result, gradients, _ = self.outer_step(*data)
-        norms = {
-            f"gradient_norm/{_label(variable)}": tf.norm(gradient)
-            for variable, gradient in zip(self.trainable_variables, gradients, strict=True)
-        }
-        return self._track({"loss": result.loss, **result.terms, **norms})
-
-    def test_step(self, episodes):
-        """Evaluate a batch of `Episodes`, without noise."""
-        result = self.meta_loss(episodes)
-        return self._track({"loss": result.loss, **result.terms})
-
-    def _track(self, values):
-        for name, value in values.items():
-            self._trackers[name].update_state(value)
-        return {name: self._trackers[name].result() for name in values}
-
-    @property
-    def metrics(self):
-        return list(self._trackers.values())
-
     def _drop(self, inputs, keep):
         return inputs if keep is None else dropout(inputs, keep, self.dropout_rate)
-
-
-def _label(variable):
-    """Path of a variable below the model, "relation_network/kernel_0"."""
-    return "/".join(variable.path.split("/")[-2:])
 
 
 def _at(noise, step):
