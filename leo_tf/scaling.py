@@ -8,6 +8,7 @@ takes more memory than --memory. Writes <output>.md after each, and the plot <ou
 """
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -103,25 +104,29 @@ def measure(sizes, seconds, data_path, memory):
     command = [sys.executable, "-m", "leo_tf.benchmark", "--parts=training"]
     command += [f"--{name}={value}" for name, value in sizes._asdict().items()]
     command += [f"--seconds={seconds}", f"--data_path={data_path}", f"--json={output}"]
-    failure = run_within(memory, command)
+    # What a process that is ended leaves behind goes with `data_path`.
+    failure = run_within(memory, command, {**os.environ, "TMPDIR": str(data_path)})
     if failure:
         return Row(sizes, failure=failure)
     result = json.loads(output.read_text())
     return Row(sizes, result["figures"], result["machine"])
 
 
-def run_within(memory, command):
+def run_within(memory, command, environment=None):
     """Run a command, and end it when it has more memory in RAM than it may.
 
     Args:
       memory: MiB.
       command: list of arguments.
+      environment: its variables; None for those of this process.
 
     Returns:
       What went wrong, "" for nothing.
     """
     with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=errors, env=environment
+        )
         try:
             while process.poll() is None:
                 if machine.resident_memory(process.pid) > memory:

@@ -85,6 +85,7 @@ def growth(rows):
         factor = getattr(last.sizes, name) / getattr(base.sizes, name)
         lines.append(
             f"- {name} x{factor:.3g}: time x{last.milliseconds / base.milliseconds:.3g}, "
+            f"CPU time x{_ratio(last, base, 'outer_step_cpu')}, "
             f"products x{_ratio(last, base, 'step_flops')}, "
             f"peak memory x{_ratio(last, base, 'peak_memory')}"
         )

@@ -207,7 +207,9 @@ def test_scaling_is_reported_and_drawn(tmp_path):
     ]
     assert cells[5][:4] == ["20", "20", "12", "640"]
     assert cells[5][-1] == "out of memory"
-    assert scaling_report.growth(rows) == ("- way x4: time x3, products x1, peak memory x1.5")
+    assert scaling_report.growth(rows) == (
+        "- way x4: time x3, CPU time x1, products x1, peak memory x1.5"
+    )
     assert [row.sizes.way for row in scaling_report.varying(rows, "way")] == [5, 10, 20]
     scaling_report.draw(rows, tmp_path / "scaling.png")
     assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
