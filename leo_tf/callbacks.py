@@ -5,48 +5,59 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tqdm
 
-from leo_tf.evaluation import summarise
+
+class Validated(NamedTuple):
+    """What a validation found."""
+
+    value: float  # for metrics.csv and TensorBoard
+    score: float  # greater is better: decides which model is the best
+    text: str  # for people
 
 
 class MetaValidation(keras.callbacks.Callback):
-    """Evaluate on fixed meta-validation episodes at the end of every validation interval.
+    """Validate on fixed meta-validation episodes at the end of every validation interval.
 
-    Adds to the epoch's logs, for the callbacks after it: step, val_accuracy (a share in
-    [0, 1]), and the mean of each vector of learning rates.
+    Adds to the epoch's logs, for the callbacks after it: step, the validation's value under its
+    name, and the mean of each vector of learning rates.
 
     Args:
-      evaluator: an `Evaluator` of the meta-validation split.
-      run: the `RunState`, which learns of the accuracy.
+      validation: has a `name` and, called with the model, returns a `Validated`.
+      run: the `RunState`, which learns of the score.
       interval: steps from one validation to the next.
       steps: the last step, which is validated too.
+      name: what is trained, for people; None where there is only one thing.
     """
 
-    def __init__(self, evaluator, run, interval, steps):
+    def __init__(self, validation, run, interval, steps, name=None):
         super().__init__()
-        self.evaluator = evaluator
+        self.validation = validation
         self.run = run
         self.interval = interval
         self.steps = steps
+        self.name = name
 
     def on_epoch_end(self, epoch, logs=None):
         """Validate, unless training was interrupted within the interval."""
         step = logs["step"] = self.run.step
-        logs["inner_lr"] = float(np.mean(self.model.inner_lr))
-        logs["finetuning_lr"] = float(np.mean(self.model.finetuning_lr))
+        for name in self.model.rate_names:
+            logs[name] = float(np.mean(getattr(self.model, name)))
         if step % self.interval and step != self.steps:
-            logs["val_accuracy"] = float("nan")
+            logs[self.validation.name] = float("nan")
             return
-        accuracy = summarise(self.evaluator.accuracies(self.model))
-        logs["val_accuracy"] = accuracy.mean / 100
-        best = self.run.report_validation(accuracy) and self.run.choose_best
+        value, score, text = self.validation(self.model)
+        logs[self.validation.name] = value
+        best = self.run.report_validation(score) and self.run.choose_best
+        measured = [f"{name} {logs[name]:.4f}" for name in self.model.learner.metric_names]
+        training = ", ".join([f"training loss {logs['loss']:.4f}", *measured])
+        where = f"{self.name} step {step}" if self.name else f"step {step}"
         tqdm.tqdm.write(
-            f"step {step}: meta-validation {accuracy}{' (best so far)' if best else ''}, "
-            f"training loss {logs['loss']:.4f}, accuracy {100 * logs['accuracy']:.2f} %",
+            f"{where}: meta-validation {text}{' (best so far)' if best else ''}, {training}",
             file=sys.stdout,
         )
         sys.stdout.flush()
@@ -97,12 +108,14 @@ class Progress(keras.callbacks.Callback):
     Args:
       run: the `RunState`, whose step and timing it reads and writes.
       steps: outer steps of the whole run.
+      name: what is trained, shown before the bar.
     """
 
-    def __init__(self, run, steps):
+    def __init__(self, run, steps, name=None):
         super().__init__()
         self.run = run
         self.steps = steps
+        self.name = name
 
     def on_train_begin(self, logs=None):
         """Open the bar at the step that training starts from."""
@@ -110,6 +123,7 @@ class Progress(keras.callbacks.Callback):
             total=self.steps,
             initial=self.run.step,
             unit="step",
+            desc=self.name,
             dynamic_ncols=True,
             disable=not sys.stderr.isatty(),
         )
@@ -126,7 +140,8 @@ class Progress(keras.callbacks.Callback):
             self.run.add_timing(step - self._last_step, time.perf_counter() - self._began)
         self._compiled, self._last_step = True, step
         self.bar.update(step - self.bar.n)
-        self.bar.set_postfix(loss=f"{logs['loss']:.3f}", accuracy=f"{logs['accuracy']:.3f}")
+        shown = ("loss", *self.model.learner.metric_names)
+        self.bar.set_postfix({name: f"{logs[name]:.3f}" for name in shown})
 
     def on_train_end(self, logs=None):
         """Close the bar."""

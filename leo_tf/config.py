@@ -97,6 +97,74 @@ class Config:
         return {name: getattr(self, name) for name in names}
 
 
+REGRESSION = "sines_and_lines"  # the name of the regression tasks where a data set is asked for
+
+
+@dataclasses.dataclass(frozen=True)
+class RegressionConfig:
+    """Everything that decides what a regression run computes; the defaults are the preset."""
+
+    dataset: str = REGRESSION
+    seed: int = 0
+    generator_steps: int = 6000  # outer steps without inner loops, before the others
+    steps: int = 3000  # outer steps with them
+    validate_every: int = 500  # outer steps
+    validation_episodes: int = 400
+    test_episodes: int = 1000
+    test_samples: int = 50  # networks per task at the test
+    generator_tasks: int = 64  # tasks in a meta-batch without inner loops
+    generator_samples: int = 3  # networks per task then
+    tasks: int = 24  # tasks in a meta-batch with them
+    samples: int = 2  # networks per task then
+    points: int = 5  # support points of a task
+    queries: int = 32  # query points of a task in training
+    network_hidden: int = 40  # units of both hidden layers of the generated network
+    encoder_hidden: int = 64
+    relation_hidden: int = 128
+    decoder_hidden: int = 64
+    input_scale: float = 0.2
+    num_latents: int = 32
+    inner_unroll_length: int = 5
+    finetuning_unroll_length: int = 5
+    inner_lr_init: float = 0.1
+    finetuning_lr_init: float = 0.05
+    inner_bound: float = 100.0
+    finetuning_bound: float = 50.0
+    generator_lr: float = 2e-3
+    outer_lr: float = 5e-4
+    warmup_steps: int = 200
+    kl_weight: float = 1e-3  # beta
+    encoder_penalty_weight: float = 1e-6  # gamma
+    l2_penalty_weight: float = 1e-8  # lambda_1
+    orthogonality_penalty_weight: float = 1e-3  # lambda_2
+    gradient_threshold: float = 0.1
+    gradient_norm_threshold: float = 0.1
+
+    def model_settings(self):
+        """The arguments of `LEORegressor` that this configuration sets."""
+        names = (
+            "encoder_hidden",
+            "relation_hidden",
+            "decoder_hidden",
+            "input_scale",
+            "num_latents",
+            "inner_unroll_length",
+            "finetuning_unroll_length",
+            "inner_lr_init",
+            "finetuning_lr_init",
+            "inner_bound",
+            "finetuning_bound",
+            "kl_weight",
+            "encoder_penalty_weight",
+            "l2_penalty_weight",
+            "orthogonality_penalty_weight",
+            "gradient_threshold",
+            "gradient_norm_threshold",
+        )
+        settings = {name: getattr(self, name) for name in names}
+        return settings | {"network_hidden": (self.network_hidden, self.network_hidden)}
+
+
 AT_LEAST_ONE = (
     "way",
     "shot",
@@ -107,6 +175,24 @@ AT_LEAST_ONE = (
     "tasks",
     "queries",
     "num_latents",
+    "test_samples",
+    "generator_tasks",
+    "generator_samples",
+    "samples",
+    "points",
+    "network_hidden",
+    "encoder_hidden",
+    "relation_hidden",
+    "decoder_hidden",
+)
+ABOVE_ZERO = (
+    "outer_lr",
+    "generator_lr",
+    "gradient_threshold",
+    "gradient_norm_threshold",
+    "input_scale",
+    "inner_bound",
+    "finetuning_bound",
 )
 
 
@@ -118,23 +204,38 @@ def preset(dataset, shot):
 
 
 def make_config(**settings):
-    """Build a checked `Config` from a preset and the settings that replace it.
+    """Build a checked configuration from a preset and the settings that replace it.
 
     Args:
-      **settings: fields of `Config`; None stands for the value of the preset of the data set
-        and shot, or for the default.
+      **settings: fields of `Config`, or of `RegressionConfig` for the dataset sines_and_lines;
+        None stands for the value of the preset of the data set and shot, or for the default.
+
+    Returns:
+      A `Config` or a `RegressionConfig`.
 
     Raises:
       ValueError: one line, if a value makes no sense.
     """
     given = {name: value for name, value in settings.items() if value is not None}
-    identity = Config(**given)
-    config = Config(**{**preset(identity.dataset, identity.shot), **given})
+    kind = RegressionConfig if given.get("dataset") == REGRESSION else Config
+    check_names(kind, given)
+    config = kind(**given)
+    if kind is Config:
+        config = Config(**{**preset(config.dataset, config.shot), **given})
     for field in dataclasses.fields(config):
         check_setting(field.name, getattr(config, field.name))
-    if config.way < 2:
+    if kind is Config and config.way < 2:
         raise ValueError(f"way must be at least 2, not {config.way}: one class needs no classifier")
     return config
+
+
+def check_names(kind, names):
+    """Raise a ValueError, one line, if a setting is not among those of the kind of run."""
+    known = {field.name for field in dataclasses.fields(kind)}
+    unknown = sorted(set(names) - known)
+    if unknown:
+        other = f"--dataset={REGRESSION}" if kind is RegressionConfig else "classification"
+        raise ValueError(f"{other} has no setting {', '.join(unknown)}; leave it out")
 
 
 def check_setting(name, value):
@@ -149,5 +250,5 @@ def check_setting(name, value):
         raise ValueError(f"{name} must not be negative, it is {value}")
     if name == "dropout_rate" and value >= 1:
         raise ValueError(f"dropout_rate must be below 1, it is {value}")
-    if name in ("outer_lr", "gradient_threshold", "gradient_norm_threshold") and value == 0:
+    if name in ABOVE_ZERO and value == 0:
         raise ValueError(f"{name} must be above 0")

@@ -43,15 +43,22 @@ def export(model, folder):
       model: a `LEOClassifier`.
       folder: where the SavedModel goes; one that is there is replaced by a whole new one.
     """
-    folder = Path(folder)
     exported = _Exported(model)
+    save(exported, folder, {"adapt": exported.adapt, "classify": exported.classify})
+
+
+def save(module, folder, signatures):
+    """Write a `tf.Module` as a SavedModel that appears whole or not at all.
+
+    Args:
+      module: the module, with its variables and functions.
+      folder: where the SavedModel goes; one that is there is replaced by a whole new one.
+      signatures: {name: function} of it.
+    """
+    folder = Path(folder)
     beside = temporary_path(folder)
     try:
-        tf.saved_model.save(
-            exported,
-            str(beside),
-            signatures={"adapt": exported.adapt, "classify": exported.classify},
-        )
+        tf.saved_model.save(module, str(beside), signatures=signatures)
         if folder.exists():
             old = temporary_path(folder)
             os.replace(folder, old)
@@ -61,6 +68,28 @@ def export(model, folder):
             os.replace(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def open_saved_model(folder):
+    """Load a SavedModel of LEO, of either kind; it has an `adapt`.
+
+    Raises:
+      FileNotFoundError: if there is no such folder.
+      ValueError: if it is no such SavedModel.
+    """
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(
+            f"{folder}: no such folder; train a model by python -m leo_tf.run, "
+            "which writes <run_dir>/saved_model"
+        )
+    try:
+        loaded = tf.saved_model.load(str(folder))
+        loaded.signatures["adapt"].structured_input_signature[1]
+    except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError):
+        raise ValueError(
+            f"{folder}: not a SavedModel of LEO; give the saved_model folder of a run"
+        ) from None
+    return loaded
 
 
 def load(folder, dim=None):
@@ -77,18 +106,11 @@ def load(folder, dim=None):
       FileNotFoundError: if there is no such folder.
       ValueError: if it is no such SavedModel, or of another embedding size.
     """
-    if not Path(folder).is_dir():
-        raise FileNotFoundError(
-            f"{folder}: no such folder; train a model by python -m leo_tf.run, "
-            "which writes <run_dir>/saved_model"
-        )
-    try:
-        loaded = tf.saved_model.load(str(folder))
-        size = loaded.signatures["adapt"].structured_input_signature[1]["support"].shape[-1]
-    except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError):
-        raise ValueError(
-            f"{folder}: not a SavedModel of LEO; give the saved_model folder of a run"
-        ) from None
+    loaded = open_saved_model(folder)
+    inputs = loaded.signatures["adapt"].structured_input_signature[1]
+    if "support" not in inputs:
+        raise ValueError(f"{folder}: a regressor; evaluate it on --tasks=FILE.npz")
+    size = inputs["support"].shape[-1]
     if dim is not None and size != dim:
         raise ValueError(
             f"{folder}: takes embeddings of size {size}, the data have size {dim}; "

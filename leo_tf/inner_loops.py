@@ -6,7 +6,8 @@ of norm |g|, taken over the last axis. Under a small gradient that is gradient d
 meta-learned rates set and the gradient cannot exceed. A squared loss needs it: its gradient grows
 with the error, so that from some rate on one task's error grows at every step until it is NaN, and
 outer steps raise the rates until a task does. Unlike clipping at a norm, it slows down near the
-optimum at every size of gradient, so the steps settle. None is plain gradient descent, as published.
+optimum at every size of gradient, so the steps settle. None is plain gradient descent, as in the
+published code.
 """
 
 import tensorflow as tf

@@ -127,7 +127,5 @@ class LEORegressor(LEO):
         )
         decoder = MLPDecoder(sizes, num_latents, decoder_hidden, dtype=dtype, name="mlp_decoder")
         learner = SampledRegression(sizes)
-        super().__init__(
-            encoder, decoder, learner, num_latents=num_latents, dtype=dtype, **kwargs
-        )
+        super().__init__(encoder, decoder, learner, num_latents=num_latents, dtype=dtype, **kwargs)
         self.built = True

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import tensorflow as tf
@@ -15,7 +16,7 @@ class RunState:
 
     Args:
       folder: the run's folder.
-      model: a built `LEO`, compiled with a built optimizer.
+      model: a built `MetaModel`, compiled with a built optimizer.
       choose_best: whether the best model by meta-validation is the run's result; otherwise
         the last one is.
     """
@@ -24,10 +25,10 @@ class RunState:
         self.folder = Path(folder)
         self.choose_best = choose_best
         self._model = model
-        self._best_accuracy = tf.Variable(-1.0, dtype=tf.float64)
+        self._best_score = tf.Variable(-math.inf, dtype=tf.float64)
         self._best_step = tf.Variable(0, dtype=tf.int64)
         self._timing = tf.Variable([0.0, 0.0], dtype=tf.float64)  # steps, seconds
-        best = {"best_accuracy": self._best_accuracy, "best_step": self._best_step}
+        best = {"best_score": self._best_score, "best_step": self._best_step}
         weights = {"model": [v.value for v in model.trainable_variables], **best}
         optimizer = [v.value for v in model.optimizer.variables]
         everything = {**weights, "optimizer": optimizer, "timing": self._timing}
@@ -45,9 +46,9 @@ class RunState:
         return int(self._best_step) if self.choose_best else self.step
 
     @property
-    def val_accuracy(self):
-        """Meta-validation accuracy of the run's result so far, percent."""
-        return float(self._best_accuracy)
+    def best_score(self):
+        """Meta-validation score of the run's result so far; greater is better."""
+        return float(self._best_score)
 
     @property
     def steps_per_second(self):
@@ -59,11 +60,11 @@ class RunState:
         """Count steps and the seconds they took."""
         self._timing.assign_add([steps, seconds])
 
-    def report_validation(self, accuracy):
-        """Keep the model if this `Accuracy` is the best; returns whether it is."""
-        better = not self.choose_best or accuracy.mean > self.val_accuracy
+    def report_validation(self, score):
+        """Keep the model if its score is the best; returns whether it is."""
+        better = not self.choose_best or score > self.best_score
         if better:
-            self._best_accuracy.assign(accuracy.mean)
+            self._best_score.assign(score)
             self._best_step.assign(self.step)
             self._best.save(self.step)
         return better
@@ -92,7 +93,7 @@ def claim_folder(folder, config):
 
     Args:
       folder: the run's folder.
-      config: a `Config`.
+      config: a dataclass.
 
     Raises:
       ValueError: if the folder belongs to another configuration, or cannot be written.

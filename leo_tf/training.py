@@ -10,9 +10,16 @@ from data_pipeline.datasets import load_split
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episodes import check_episode
 from leo_tf import export, report
-from leo_tf.callbacks import MetaValidation, Progress, SaveRun, StopOnSignal, drop_rows_after
+from leo_tf.callbacks import (
+    MetaValidation,
+    Progress,
+    SaveRun,
+    StopOnSignal,
+    Validated,
+    drop_rows_after,
+)
 from leo_tf.classifier import LEOClassifier
-from leo_tf.evaluation import Evaluator, default_queries
+from leo_tf.evaluation import Evaluator, default_queries, summarise
 from leo_tf.run_state import RunState, claim_folder, write_json
 from leo_tf.training_data import training_dataset
 
@@ -29,6 +36,20 @@ class Splits(NamedTuple):
     train: EmbeddingSet  # or train and val together
     val: EmbeddingSet
     test: EmbeddingSet
+
+
+class AccuracyValidation:
+    """Meta-validation of a classifier by its accuracy, on the episodes of an `Evaluator`."""
+
+    name = "val_accuracy"  # a share in [0, 1]
+
+    def __init__(self, evaluator):
+        self.evaluator = evaluator
+
+    def __call__(self, model):
+        """Evaluate a `LEOClassifier`; returns a `Validated`, its score in percent."""
+        accuracy = summarise(self.evaluator.accuracies(model))
+        return Validated(accuracy.mean / 100, accuracy.mean, str(accuracy))
 
 
 def load_splits(config, data_path):
@@ -91,8 +112,14 @@ def train_and_test(config, splits, run_dir):
     )
     claim_folder(run_dir, config)
     model, state = build(config, train.dim, run_dir)
-    if not fit(model, state, train, validation, config):
-        raise InterruptedRunError(f"stopped at step {state.step} of {config.steps}, all saved")
+    fit(
+        model,
+        state,
+        lambda first: training_dataset(train, config, first),
+        AccuracyValidation(validation),
+        steps=config.steps,
+        validate_every=config.validate_every,
+    )
     state.restore_best()
     export.export(model, run_dir / "saved_model")
     result = {
@@ -100,7 +127,7 @@ def train_and_test(config, splits, run_dir):
         **{n: getattr(config, n) for n in ("dataset", "crop", "way", "shot", "seed", "steps")},
         "best_step": state.best_step,
         "train_on_val": config.train_on_val,
-        "val_accuracy": state.val_accuracy,
+        "val_accuracy": state.best_score,
         "train_steps_per_second": state.steps_per_second,
         **report.test_model(
             export.load(run_dir / "saved_model"),
@@ -129,42 +156,51 @@ def build(config, dim, run_dir):
     keras.utils.set_random_seed(config.seed)
     model = LEOClassifier(dim, **config.model_settings())
     optimizer = keras.optimizers.Adam(config.outer_lr, epsilon=1e-8)
-    optimizer.build(model.trainable_variables)
-    interval = math.gcd(config.validate_every, config.steps)
-    calls = max(n for n in range(1, STEPS_PER_CALL + 1) if interval % n == 0)
-    model.compile(optimizer=optimizer, jit_compile=True, steps_per_execution=calls)
+    compile_model(model, optimizer, config.steps, config.validate_every)
     return model, RunState(run_dir, model, choose_best=not config.train_on_val)
 
 
-def fit(model, state, train, validation, config):
-    """Train from where the run's folder is to its last step.
+def compile_model(model, optimizer, steps, validate_every):
+    """Prepare a model for `fit`, with as many steps per call from Python as divide its epochs."""
+    optimizer.build(model.trainable_variables)
+    interval = math.gcd(validate_every, steps)
+    calls = max(n for n in range(1, STEPS_PER_CALL + 1) if interval % n == 0)
+    model.compile(optimizer=optimizer, jit_compile=True, steps_per_execution=calls)
+
+
+def fit(model, state, dataset, validation, *, steps, validate_every, name=None):
+    """Train from where a run's folder is to its last step.
 
     Args:
-      model, state: what `build` returns.
-      train: the `EmbeddingSet` to train on.
-      validation: the `Evaluator` of meta-validation.
-      config: a `Config`.
+      model: a `MetaModel`, compiled by `compile_model`.
+      state: its `RunState`.
+      dataset: function from the number of a first step to the stream of training steps.
+      validation: see `MetaValidation`.
+      steps: the last step.
+      validate_every: steps from one validation to the next.
+      name: what is trained, for people; None where there is only one thing.
 
-    Returns:
-      Whether the last step was reached; False if a signal stopped training.
+    Raises:
+      InterruptedRunError: on Ctrl-C or SIGTERM, after everything was saved.
     """
     start = state.restore()
     if start:
         print(f"resuming {state.folder} at step {start}", flush=True)
     metrics = state.folder / "metrics.csv"
+    state.folder.mkdir(parents=True, exist_ok=True)
     drop_rows_after(metrics, start)
     callbacks = [
-        Progress(state, config.steps),
+        Progress(state, steps, name),
         StopOnSignal(),
-        MetaValidation(validation, state, config.validate_every, config.steps),
+        MetaValidation(validation, state, validate_every, steps, name),
         keras.callbacks.CSVLogger(str(metrics), append=True),
         keras.callbacks.TensorBoard(str(state.folder / "tensorboard"), write_graph=False),
         SaveRun(state),
     ]
-    for first, length, epochs in segments(start, config.steps, config.validate_every):
-        epoch = first // config.validate_every
+    for first, length, epochs in segments(start, steps, validate_every):
+        epoch = first // validate_every
         model.fit(
-            training_dataset(train, config, first),
+            dataset(first),
             initial_epoch=epoch,
             epochs=epoch + epochs,
             steps_per_epoch=length,
@@ -173,8 +209,8 @@ def fit(model, state, train, validation, config):
             callbacks=callbacks,
         )
         if model.stop_training:
-            return False
-    return True
+            stopped = f"{name} stopped" if name else "stopped"
+            raise InterruptedRunError(f"{stopped} at step {state.step} of {steps}, all saved")
 
 
 def segments(start, steps, interval):

@@ -1,0 +1,64 @@
+"""A trained regressor as a SavedModel that needs neither leo_tf nor Keras."""
+
+import tensorflow as tf
+
+from leo_tf.export import open_saved_model, save
+from leo_tf.regression_data import fixed_noise
+
+
+class _ExportedRegressor(tf.Module):
+    """The functions of a SavedModel, with the variables they use."""
+
+    def __init__(self, model):
+        super().__init__()
+        self._variables = [variable.value for variable in model.variables]
+        dtype = tf.as_dtype(model.compute_dtype)
+        inputs, *_, outputs = model.learner.sizes
+
+        def adapt(support_x, support_y, samples):
+            params = model.adapt(support_x, support_y, fixed_noise(model, samples)).params
+            return tf.transpose(params, [1, 0, 2])
+
+        def predict(params, x):
+            predictions = model.learner.predict(tf.transpose(params, [1, 0, 2]), x)
+            return tf.transpose(predictions, [1, 0, 2, 3])
+
+        x = tf.TensorSpec([None, None, inputs], dtype, "x")
+        support_x = tf.TensorSpec([None, None, inputs], dtype, "support_x")
+        support_y = tf.TensorSpec([None, None, outputs], dtype, "support_y")
+        samples = tf.TensorSpec([], tf.int32, "samples")
+        params = tf.TensorSpec([None, None, model.decoder.dim], dtype, "params")
+        self.adapt = tf.function(adapt, input_signature=[support_x, support_y, samples])
+        self.predict = tf.function(predict, input_signature=[params, x])
+
+
+def export(model, folder):
+    """Write a regressor's `adapt` and `predict` as a SavedModel.
+
+    `adapt(support_x [tasks, points, 1], support_y [tasks, points, 1], samples)` returns sampled
+    networks, [samples, tasks, 1761]; `predict(params, x [tasks, n, 1])` returns their values,
+    [samples, tasks, n, 1]. Any number of tasks, points and samples. The noise is fixed: the k-th
+    sample of a task is the same in every call, whatever tasks are beside it.
+
+    Args:
+      model: a `LEORegressor`.
+      folder: where the SavedModel goes; one that is there is replaced by a whole new one.
+    """
+    exported = _ExportedRegressor(model)
+    save(exported, folder, {"adapt": exported.adapt, "predict": exported.predict})
+
+
+def load(folder):
+    """Load a SavedModel written by `export`; it has the functions `adapt` and `predict`.
+
+    Raises:
+      FileNotFoundError: if there is no such folder.
+      ValueError: if it is no such SavedModel.
+    """
+    loaded = open_saved_model(folder)
+    if "predict" not in loaded.signatures:
+        raise ValueError(
+            f"{folder}: a classifier; evaluate it with --dataset, or give the saved_model of a "
+            "run of sines_and_lines"
+        )
+    return loaded
