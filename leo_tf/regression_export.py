@@ -1,9 +1,15 @@
 """A trained regressor as a SavedModel that needs neither leo_tf nor Keras."""
 
+import sys
+
+import numpy as np
 import tensorflow as tf
+import tqdm
 
 from leo_tf.export import open_saved_model, save
 from leo_tf.regression_data import fixed_noise
+
+PAIRS_AT_ONCE = 1000  # (task, sample) pairs
 
 
 class _ExportedRegressor(tf.Module):
@@ -62,3 +68,37 @@ def load(folder):
             "run of sines_and_lines"
         )
     return loaded
+
+
+def predict_tasks(loaded, tasks, samples):
+    """Adapt a SavedModel to tasks and predict their queries, a few tasks at a time.
+
+    Args:
+      loaded: what `load` returns.
+      tasks: {"support_x", "support_y", "query_x"}, float32 arrays [tasks, points, values].
+      samples: networks per task.
+
+    Returns:
+      float32 array [samples, tasks, queries, outputs].
+
+    Raises:
+      ValueError: if the values of a point are not as many as the model takes.
+    """
+    expected = loaded.signatures["adapt"].structured_input_signature[1]
+    sizes = {name: expected[name].shape[-1] for name in ("support_x", "support_y")}
+    for name, size in {**sizes, "query_x": sizes["support_x"]}.items():
+        if tasks[name].shape[-1] != size:
+            raise ValueError(
+                f"{name} has {tasks[name].shape[-1]} values at a point, the model takes {size}"
+            )
+    count, size = len(tasks["query_x"]), max(1, PAIRS_AT_ONCE // samples)
+    done = []
+    with tqdm.tqdm(total=count, unit="task", disable=not sys.stderr.isatty()) as bar:
+        for start in range(0, count, size):
+            support_x, support_y, query_x = (
+                tasks[name][start : start + size] for name in ("support_x", "support_y", "query_x")
+            )
+            params = loaded.adapt(support_x, support_y, samples)
+            done.append(loaded.predict(params, query_x).numpy())
+            bar.update(len(query_x))
+    return np.concatenate(done, axis=1)

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tqdm
 
+from data_pipeline.episodes import Episodes
 from data_pipeline.regression import SinesAndLines, step_seed
 from leo_tf.callbacks import Validated
 from leo_tf.maml import MAML
@@ -91,7 +92,7 @@ def held_out_tasks(config, episodes, stream):
     """
     sampler = SinesAndLines(support=config.points, queries=GRID, query_grid=True)
     drawn = sampler(step_seed(config.seed, 0, stream), episodes)
-    return type(drawn)(*(field.numpy() for field in drawn))
+    return Episodes(*(field.numpy() for field in drawn))
 
 
 def train_and_test(config, run_dir):
