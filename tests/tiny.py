@@ -7,13 +7,13 @@ from data_pipeline import EmbeddingSet, released_format
 CLASSES = {"train": 8, "val": 6, "test": 6}
 DIM = 16
 
-# Unroll lengths of 1 compile fastest; six validations leave room to stop between.
+# Unroll lengths of 1 compile fastest; four validations leave room to stop between.
 TINY_RUN = {
     "dataset": "tiny",
     "way": 3,
     "shot": 2,
-    "steps": 900,
-    "validate_every": 150,
+    "steps": 400,
+    "validate_every": 100,
     "validation_episodes": 200,
     "test_episodes": 500,
     "tasks": 4,
@@ -21,7 +21,7 @@ TINY_RUN = {
     "num_latents": 8,
     "inner_unroll_length": 1,
     "finetuning_unroll_length": 1,
-    "outer_lr": 0.003,
+    "outer_lr": 0.005,
     "seed": 3,
 }
 
