@@ -23,6 +23,9 @@ def start_tensorflow():
         try:
             import tensorflow as tf
 
+            # The products of a step are small: half of the cores compute it with less waiting
+            # for each other, and the other half draw episodes and noise.
+            tf.config.threading.set_intra_op_parallelism_threads(max(1, (os.cpu_count() or 1) // 2))
             tf.config.list_logical_devices()
             tf.get_logger().setLevel("ERROR")
         except BaseException:

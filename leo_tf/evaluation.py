@@ -84,10 +84,9 @@ class Evaluator:
         """
         if adapt not in self._functions:
             self._functions[adapt] = self._evaluate_with(adapt)
-        evaluate = self._functions[adapt]
         done = []
-        for indices in self._batches:
-            done.append(evaluate(indices).numpy())
+        for accuracies in self._functions[adapt]:
+            done.append(accuracies.numpy())
             if progress is not None:
                 progress(len(done[-1]))
         return np.concatenate(done)[: self.episodes]
@@ -99,17 +98,18 @@ class Evaluator:
             lambda step: self.sampler.indices(stream_seed(name, seed, step), self._all_others),
             tf.data.AUTOTUNE,
         )
-        return drawn.batch(DRAWS_GROUPED).map(_merge_draws).prefetch(1)
+        return drawn.batch(DRAWS_GROUPED).map(_merge_draws)
 
     def _evaluate_with(self, adapt):
-        @tf.function(reduce_retracing=True)
+        """A dataset of accuracies; several groups of episodes are evaluated at a time."""
+
         def evaluate(indices):
             adapted = adapt(self.sampler.gather_support(indices))
             weights, biases = adapted if isinstance(adapted, tuple) else (adapted, None)
             right = count_correct(self.sampler.embeddings, indices, weights, biases)
             return right / tf.cast(self.sampler.way * self.sampler.queries, tf.float32)
 
-        return evaluate
+        return self._batches.map(evaluate, tf.data.AUTOTUNE)
 
 
 def _merge_draws(indices):
