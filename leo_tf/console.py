@@ -12,8 +12,8 @@ from leo_tf.memory import keep_freed_memory
 def start_tensorflow():
     """Import TensorFlow without its start-up messages; what fails is still shown.
 
-    The messages are written to the file descriptor before any log level applies, so the descriptor is
-    turned away until the devices have been found.
+    The messages are written to the file descriptor before any log level applies, so the
+    descriptor is turned away until the devices have been found.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()

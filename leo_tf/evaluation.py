@@ -9,7 +9,8 @@ import tensorflow as tf
 from data_pipeline.episodes import EpisodeIndices, EpisodeSampler, stream_seed
 
 TASKS_DRAWN = 200  # the published meta-batch of evaluation; fixes which episodes a seed means
-DRAWS_GROUPED = 5
+MOST_TASKS = 1000  # evaluated together, so that a class's block serves many episodes
+MOST_PAIRS = 2**18  # of support examples in them, which models that compare all pairs pay for
 QUERIES_AND_SHOT = 600
 
 
@@ -98,7 +99,9 @@ class Evaluator:
             lambda step: self.sampler.indices(stream_seed(name, seed, step), self._all_others),
             tf.data.AUTOTUNE,
         )
-        return drawn.batch(DRAWS_GROUPED).map(_merge_draws)
+        pairs = (self.sampler.way * self.sampler.shot) ** 2
+        grouped = min(MOST_TASKS, MOST_PAIRS // pairs) // TASKS_DRAWN
+        return drawn.batch(max(1, grouped)).map(_merge_draws)
 
     def _evaluate_with(self, adapt):
         """A dataset of accuracies; several groups of episodes are evaluated at a time."""
