@@ -65,6 +65,7 @@ def test_output_ends_in_the_table(finished_run, result):
     process, run_dir = finished_run
     lines = process.stdout.splitlines()
     assert "  kl_weight                      0.001" in lines
+    assert process.stderr == ""
     assert sum(": meta-validation " in line for line in lines) == 4
     title = "tiny (center), 3-way 2-shot, test: 500 episodes, 10 queries per class"
     leo, baseline = lines[lines.index(title) + 2 : lines.index(title) + 4]
