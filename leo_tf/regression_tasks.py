@@ -29,7 +29,9 @@ def read_tasks(path):
         with np.load(path) as archive:
             arrays = {name: archive[name] for name in ARRAYS if name in archive.files}
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile):
-        raise ValueError(f"{path}: not an .npz file of plain arrays; write one with numpy.savez") from None
+        raise ValueError(
+            f"{path}: not an .npz file of plain arrays; write one with numpy.savez"
+        ) from None
     missing = [name for name in ARRAYS if name not in arrays]
     if missing:
         raise ValueError(f"{path}: has no array {missing[0]}; it needs {', '.join(ARRAYS)}")
