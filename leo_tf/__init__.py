@@ -10,6 +10,8 @@ __version__ = "0.1.0"
 
 _MODULE_OF = {
     "LEO": "leo_tf.leo",
+    "LEOClassifier": "leo_tf.classifier",
+    "LEORegressor": "leo_tf.regressor",
 }
 
 __all__ = ["__version__", *_MODULE_OF]

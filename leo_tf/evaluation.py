@@ -150,7 +150,10 @@ def count_correct(embeddings, indices, weights, biases=None):
             logits += tf.transpose(tf.gather(biases, tasks))[:, :, tf.newaxis]
         nth = tf.range(tf.shape(tasks, out_type=tf.int64)[0])
         own = tf.gather_nd(logits, tf.stack([positions, nth], axis=1))
-        right = tf.cast(own >= tf.reduce_max(logits, axis=0), tf.float32)
+        # As argmax does, the first of equal scores wins; this is half the time of argmax.
+        earlier = tf.range(tf.cast(way, tf.int64))[:, tf.newaxis] < positions
+        lost = (logits > own) | ((logits == own) & earlier[:, :, tf.newaxis])
+        right = tf.cast(~tf.reduce_any(lost, axis=0), tf.float32)
         right = _among_queries(right, indices, members)
         return tf.scatter_nd(tasks[:, tf.newaxis], right, [tf.shape(weights, tf.int64)[0]])
 

@@ -104,6 +104,12 @@ def test_a_perfect_classifier_and_a_blind_one(tiny):
     np.testing.assert_array_equal(right, np.ones(50))
 
 
+def test_a_classifier_that_scores_all_classes_alike_is_right_about_the_first_only(tiny):
+    evaluator = Evaluator(tiny["test"], 3, 2, 5, 20, 0)
+    accuracies = evaluator.accuracies(lambda support: tf.zeros_like(support[:, :, 0]))
+    np.testing.assert_allclose(accuracies, 1 / 3, rtol=1e-6)
+
+
 def test_mean_and_interval():
     accuracies = [0.25, 0.5, 0.75, 1.0]
     # Sample variance 5/48, so 1.96 sqrt(5/48/4) = 0.31629.
