@@ -35,13 +35,15 @@ setup(
     name="leo-tf",
     version=version(),
     description="Latent Embedding Optimization (LEO) for few-shot learning, in TensorFlow 2",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
     install_requires=requirements(),
     extras_require={"fonts": ["pillow", "fonttools"]},  # to rebuild the glyphs data
     packages=find_packages(include=["leo_tf*", "data_pipeline*"]),
-    package_data={"data_pipeline.glyphs": ["README.md", "*.png", "embeddings/**/*.pkl"]},
+    package_data={"data_pipeline.glyphs": ["README.md", "*.png", "*.csv", "embeddings/**/*.pkl"]},
     entry_points={
         "console_scripts": [f"leo-tf-{name} = {module}:cli" for name, module in COMMANDS.items()]
     },
