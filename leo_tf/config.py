@@ -115,7 +115,7 @@ class RegressionConfig:
     generator_tasks: int = 64  # tasks in a meta-batch without inner loops
     generator_samples: int = 3  # networks per task then
     tasks: int = 24  # tasks in a meta-batch with them
-    samples: int = 2  # networks per task then
+    samples: int = 3  # networks per task then
     points: int = 5  # support points of a task
     queries: int = 32  # query points of a task in training
     network_hidden: int = 40  # units of both hidden layers of the generated network
@@ -131,7 +131,7 @@ class RegressionConfig:
     inner_bound: float = 100.0
     finetuning_bound: float = 50.0
     generator_lr: float = 2e-3
-    outer_lr: float = 5e-4
+    outer_lr: float = 2e-4
     warmup_steps: int = 200
     kl_weight: float = 1e-3  # beta
     encoder_penalty_weight: float = 1e-6  # gamma
