@@ -27,6 +27,7 @@ COMMANDS = {
     "evaluate": "leo_tf.evaluate",
     "verify": "leo_tf.verify",
     "benchmark": "leo_tf.benchmark",
+    "figures": "leo_tf.figures",
     "reference": "leo_tf.reference",
     "download": "data_pipeline.download",
 }

@@ -12,6 +12,7 @@ _MODULE_OF = {
     "LEO": "leo_tf.leo",
     "LEOClassifier": "leo_tf.classifier",
     "LEORegressor": "leo_tf.regressor",
+    "MAML": "leo_tf.maml",
 }
 
 __all__ = ["__version__", *_MODULE_OF]
