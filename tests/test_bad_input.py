@@ -9,6 +9,8 @@ from tiny import TINY_RUN, tiny_sets, write_sets
 
 from data_pipeline import EmbeddingSet
 from leo_tf import export
+from leo_tf.config import make_config
+from leo_tf.training import Splits, check_sizes
 
 EVALUATE = {"dataset": "tiny", "way": 3, "shot": 2, "episodes": 20}
 
@@ -122,21 +124,26 @@ def test_help_starts_with_what_the_command_does(quick, module):
     assert max(len(line) for line in lines if not line.startswith("  --")) <= 100
 
 
+def test_run_refuses_episodes_larger_than_the_data_before_it_trains(data_path, tmp_path):
+    settings = {**TINY_RUN, "way": 7}
+    done = command("leo_tf.run", data_path=data_path, run_dir=tmp_path / "run", **settings)
+    assert_refused(done, 2, "tiny/center/val has 6 classes, 7 were asked for; lower the way")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"way": 7}, "tiny/center/val has 6 classes, 7 were asked for; lower the way"),
-        ({"shot": 12}, "class train0 has 12 images, 12 support and 5 query images were asked"),
+        ({"way": 9}, "tiny/center/train has 8 classes, 9 were asked for; lower the way"),
+        ({"shot": 12}, "class train0 has 12 images, 12 support and 5 query images were asked for"),
+        ({"shot": 12, "queries": 30}, "lower the shot or the queries"),
     ],
 )
-def test_run_refuses_episodes_larger_than_the_data_before_it_trains(
-    data_path, tmp_path, changes, said
-):
-    run_dir = tmp_path / "run"
-    settings = {**TINY_RUN, **changes}
-    done = command("leo_tf.run", data_path=data_path, run_dir=run_dir, **settings)
-    assert_refused(done, 2, said, "lower the")
-    assert not run_dir.exists()
+def test_every_split_must_be_large_enough(tiny, changes, said):
+    config = make_config(**{**TINY_RUN, **changes})
+    with pytest.raises(ValueError, match=re.escape(said)):
+        check_sizes(config, Splits(**tiny))
 
 
 def test_run_names_a_truncated_pickle(data_path, tmp_path):
