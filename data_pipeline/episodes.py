@@ -129,6 +129,17 @@ def stream_seed(name, seed, step):
     return tf.random.fold_in(base, tf.cast(step, tf.int32), alg="philox")
 
 
+def unrewritten(dataset):
+    """Have a dataset run as it is written.
+
+    Rewriting a pipeline copies the embeddings that it holds, and crashes where they do not fit.
+    """
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
 def episode_dataset(sampler, seed, start=0):
     """Stream batches of episodes; batch t is a function of (split, seed, t) alone.
 
@@ -141,10 +152,10 @@ def episode_dataset(sampler, seed, start=0):
       An endless `tf.data.Dataset` of `Episodes`.
     """
     name = f"{sampler.embeddings.name}/episodes"
-    return (
+    return unrewritten(
         tf.data.Dataset.counter(start)
-        .map(lambda step: sampler.episodes(stream_seed(name, seed, step)), tf.data.AUTOTUNE)
-        .prefetch(tf.data.AUTOTUNE)
+        .map(lambda step: sampler.episodes(stream_seed(name, seed, step)), num_parallel_calls=2)
+        .prefetch(2)
     )
 
 

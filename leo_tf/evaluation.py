@@ -1,12 +1,13 @@
 """Accuracy over many episodes, with nearly every image of a class as a query."""
 
 import math
+import os
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline.episodes import EpisodeIndices, EpisodeSampler, stream_seed
+from data_pipeline.episodes import EpisodeIndices, EpisodeSampler, stream_seed, unrewritten
 
 TASKS_DRAWN = 200  # the published meta-batch of evaluation; fixes which episodes a seed means
 MOST_TASKS = 1000  # evaluated together, so that a class's block serves many episodes
@@ -97,7 +98,7 @@ class Evaluator:
         steps = tf.data.Dataset.range(draws)
         drawn = steps.map(
             lambda step: self.sampler.indices(stream_seed(name, seed, step), self._all_others),
-            tf.data.AUTOTUNE,
+            num_parallel_calls=2,
         )
         pairs = (self.sampler.way * self.sampler.shot) ** 2
         grouped = min(MOST_TASKS, MOST_PAIRS // pairs) // TASKS_DRAWN
@@ -112,7 +113,7 @@ class Evaluator:
             right = count_correct(self.sampler.embeddings, indices, weights, biases)
             return right / tf.cast(self.sampler.way * self.sampler.queries, tf.float32)
 
-        return self._batches.map(evaluate, tf.data.AUTOTUNE)
+        return unrewritten(self._batches.map(evaluate, os.cpu_count() or 1))
 
 
 def _merge_draws(indices):

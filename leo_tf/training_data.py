@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from data_pipeline.episodes import EpisodeSampler, stream_seed
+from data_pipeline.episodes import EpisodeSampler, stream_seed, unrewritten
 from leo_tf import noise
 from leo_tf.noise import Noise
 
@@ -58,4 +58,5 @@ def training_dataset(embeddings, config, start=0):
         seed = stream_seed("train/noise", config.seed, step)
         return episodes, draw_noise(config, embeddings.dim, seed)
 
-    return tf.data.Dataset.counter(start).map(draw, num_parallel_calls=2).prefetch(4)
+    steps = tf.data.Dataset.counter(start)
+    return unrewritten(steps.map(draw, num_parallel_calls=2).prefetch(4))
