@@ -10,26 +10,7 @@ import time
 import numpy as np
 import pytest
 from commands import TOP, arguments, command, environment
-
-TINY_REGRESSION = {
-    "dataset": "sines_and_lines",
-    "generator_steps": 40,
-    "steps": 20,
-    "validate_every": 20,
-    "validation_episodes": 10,
-    "test_episodes": 40,
-    "test_samples": 6,
-    "network_hidden": 8,
-    "encoder_hidden": 8,
-    "relation_hidden": 8,
-    "decoder_hidden": 8,
-    "num_latents": 4,
-    "inner_unroll_length": 1,
-    "finetuning_unroll_length": 1,
-    "generator_tasks": 8,
-    "tasks": 4,
-    "seed": 2,
-}
+from tiny import TINY_REGRESSION
 
 # What a user of the SavedModel does, with TensorFlow and NumPy alone.
 PLAIN_PREDICTION = """

@@ -25,6 +25,26 @@ TINY_RUN = {
     "seed": 3,
 }
 
+TINY_REGRESSION = {
+    "dataset": "sines_and_lines",
+    "generator_steps": 40,
+    "steps": 20,
+    "validate_every": 20,
+    "validation_episodes": 10,
+    "test_episodes": 40,
+    "test_samples": 6,
+    "network_hidden": 8,
+    "encoder_hidden": 8,
+    "relation_hidden": 8,
+    "decoder_hidden": 8,
+    "num_latents": 4,
+    "inner_unroll_length": 1,
+    "finetuning_unroll_length": 1,
+    "generator_tasks": 8,
+    "tasks": 4,
+    "seed": 2,
+}
+
 
 def tiny_sets(seed=0):
     """Return {split: EmbeddingSet}: classes of 12 to 20 images around a centre each.
