@@ -8,13 +8,14 @@ ARGS ?=
 VENV := .venv
 BUILT := $(VENV)/.built
 BUILDING := $(VENV)/.building
+TOOLS := $(VENV)/.tools
 RUN := $(VENV)/bin/python
 
-.PHONY: help run test lint clean
+.PHONY: help run test test-all lint clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo '  ARGS="..." goes to the command: make run ARGS="--shot=5"'
 	@echo '  PYTHON=... picks the interpreter that builds $(VENV): 3.10 to 3.13'
@@ -22,15 +23,20 @@ help:  ## List these commands
 run: $(BUILT)  ## Train, test and export LEO on the default data (5-way 1-shot)
 	@$(RUN) -m leo_tf.run $(ARGS)
 
-test: $(BUILT)  ## Run the tests
+test: $(TOOLS)  ## Run the tests, but for the long ones
+	@$(RUN) -m pytest -q --durations=10 -m "not long" $(ARGS)
+
+test-all: $(TOOLS)  ## Run all tests
 	@$(RUN) -m pytest -q --durations=10 $(ARGS)
 
-lint: $(BUILT)  ## Check style and formatting
+lint: $(TOOLS)  ## Check style, formatting, types and which room imports which
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
+	@$(VENV)/bin/lint-imports --no-cache
+	@$(RUN) -m mypy
 
 clean:  ## Remove caches and build leftovers; keeps .venv, runs and embeddings
-	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # .building marks an installation that was cut short: the next one starts from nothing. The
@@ -57,3 +63,8 @@ $(BUILT): requirements.txt
 	wait $$pip || { echo 'make: the installation failed; see above, then run make again' >&2; \
 	  exit 1; }; \
 	mv $(BUILDING) $(BUILT) && touch $(BUILT)
+
+$(TOOLS): $(BUILT) requirements-dev.txt
+	@echo "Installing requirements-dev.txt into $(VENV)."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $(TOOLS)

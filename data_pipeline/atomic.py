@@ -5,12 +5,12 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 try:
     import fcntl
 except ImportError:  # Windows: no lock, so that two processes may do the same work
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 
 def temporary_path(path: Path) -> Path:
@@ -33,7 +33,7 @@ def writer(path: Path) -> Iterator[BinaryIO]:
     sync_folder(path.parent)
 
 
-def sync(file: BinaryIO) -> None:
+def sync(file: BinaryIO | TextIO) -> None:
     """Have what was written to a file reach the disk."""
     file.flush()
     os.fsync(file.fileno())

@@ -1,10 +1,15 @@
 """What every command does alike: flags, `--help`, and one line instead of a traceback."""
 
 import contextlib
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 from absl import flags
+
+from data_pipeline.version import __version__
 
 
 def run(
@@ -16,8 +21,9 @@ def run(
 ) -> None:
     """Parse flags and run a command, then exit.
 
-    Exit status: what `main` returns, or 2 for a bad flag, 130 after Ctrl-C, 1 for any other fault
-    of the input. Each of these with one line on stderr.
+    `--help` and `--version` are answered here. A reader that goes away, `| head`, ends the command
+    quietly. Exit status: what `main` returns, or 2 for a bad flag, 130 after Ctrl-C, 1 for any
+    other fault of the input. Each of these with one line on stderr.
 
     Args:
       main: the command; it raises flags.Error, ValueError or OSError with a line for the user.
@@ -27,9 +33,14 @@ def run(
       operands: what the arguments that are no flags are, if there must be any; `main` gets their
         list.
     """
+    if argv is None and hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     argv = list(sys.argv if argv is None else argv)
     if not {"--help", "-help", "-h"}.isdisjoint(argv):
         print(f"{description.strip()}\n\n{_help(values)}".rstrip())
+        sys.exit(0)
+    if not {"--version", "-version"}.isdisjoint(argv):
+        print(f"leo-tf {__version__}")
         sys.exit(0)
     try:
         arguments = values(argv)[1:]
@@ -49,12 +60,33 @@ def run(
 
 
 @contextlib.contextmanager
-def flags_at_fault() -> Iterator[None]:
-    """Turn a ValueError or FileNotFoundError about what the flags say into a fault of the flags."""
+def flags_at_fault(
+    faults: tuple[type[Exception], ...] = (ValueError, FileNotFoundError),
+) -> Iterator[None]:
+    """Turn an error about what the flags say, one of `faults`, into a fault of the flags."""
     try:
         yield
-    except (ValueError, FileNotFoundError) as error:
+    except faults as error:
         raise flags.Error(str(error)) from None
+
+
+def definer(values: flags.FlagValues) -> Callable[..., Any]:
+    """Return `define(kind, name, default, meaning, **options)`, which adds a flag to `values`.
+
+    `kind` is one of absl's functions, such as `flags.DEFINE_integer`.
+    """
+
+    def define(kind, name, default, meaning, **options):
+        return kind(name, default, help=meaning, flag_values=values, **options)
+
+    return define
+
+
+def check_folder(flag: str, path: str) -> None:
+    """Raise a ValueError, one line, if there is no folder for the file that a flag names."""
+    folder = Path(path).absolute().parent
+    if not folder.is_dir():
+        raise ValueError(f"--{flag}: there is no folder {folder}")
 
 
 def _help(values):

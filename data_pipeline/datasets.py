@@ -1,8 +1,13 @@
-"""Find the splits of a data set: `<data_path>/<dataset>/<crop>/<split>_embeddings.pkl`."""
+"""Find the splits of a data set: `<data_path>/<dataset>/<crop>/<split>_embeddings.pkl`.
+
+A format of embeddings is a module with `read(path)`, which returns a `Source`, and `write(path,
+embeddings)`; `FORMATS` tells by a file's ending which one reads it.
+"""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -11,6 +16,7 @@ from data_pipeline.embeddings import EmbeddingSet, Source
 
 SPLITS = ("train", "val", "test")
 RELEASED = {"miniImageNet": ("center", "multiview"), "tieredImageNet": ("center",)}
+FORMATS = {"_embeddings.pkl": released_format}
 PACKAGED = Path(__file__).parent / "glyphs" / "embeddings"
 JOIN_ROWS = 4096
 
@@ -54,7 +60,7 @@ def check_dataset(
             f"{folder}: has no crop {crop} (it has: {', '.join(crops) or 'none'})"
         )
     for split in splits:
-        path = folder / crop / f"{split}_embeddings.pkl"
+        path, _ = find_split(folder / crop, split)
         if not path.is_file():
             raise FileNotFoundError(f"{path}: not found; {_how_to_get(data_path, dataset)}")
         if path.stat().st_size == 0:
@@ -78,23 +84,33 @@ def load_split(
     if not split or not set(splits) <= set(SPLITS) or len(set(splits)) != len(splits):
         raise ValueError(f"split must be train, val, test, or train+val, not {split!r}")
     folder = check_dataset(data_path, dataset, crop, splits)
-    pickles = [folder / f"{part}_embeddings.pkl" for part in splits]
+    files = [find_split(folder, part) for part in splits]
+
+    def read():
+        if len(splits) == 1:
+            ((path, form),) = files
+            return form.read(path)
+        return _join([load_split(data_path, dataset, crop, part) for part in splits])
+
     name = f"{dataset}/{crop}/{split}"
-    if len(splits) == 1:
-        return cache.load(
-            name, f"{split}_embeddings", pickles, lambda: released_format.read(pickles[0])
-        )
-    return cache.load(
-        name,
-        f"{split}_embeddings",
-        pickles,
-        lambda: _join([load_split(data_path, dataset, crop, part) for part in splits]),
-    )
+    return cache.load(name, f"{split}_embeddings", [path for path, _ in files], read)
+
+
+def find_split(folder: Path, split: str) -> tuple[Path, ModuleType]:
+    """Return the file of a split in a folder, and the module of its format.
+
+    The first of `FORMATS` that is there; the path in the first of them where none is.
+    """
+    paths = {folder / f"{split}{ending}": form for ending, form in FORMATS.items()}
+    for path, form in paths.items():
+        if path.is_file():
+            return path, form
+    return next(iter(paths.items()))
 
 
 def _join(parts: Sequence[EmbeddingSet]) -> Source:
     """Return the classes of several sets as one."""
-    owner = {}
+    owner: dict[str, EmbeddingSet] = {}
     for part in parts:
         for class_name in part.class_names:
             if class_name in owner:

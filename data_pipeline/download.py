@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
@@ -65,7 +66,8 @@ def _fetch(url, target, sha256):
         _check(temporary, sha256, url)
         os.replace(temporary, target)
     except requests.HTTPError as error:
-        status = f"{error.response.status_code} {error.response.reason}"
+        answer = error.response
+        status = f"{answer.status_code} {answer.reason}"  # type: ignore[union-attr]
         raise ConnectionError(
             f"{url}: the server answers {status}; check the URL, {by_hand}"
         ) from None
@@ -121,16 +123,13 @@ def _is_sha256(text):
     return text is None or re.fullmatch("[0-9a-fA-F]{64}", text)
 
 
-def cli(argv=None):
+def cli(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     values = flags.FlagValues()
-    data_path = flags.DEFINE_string(
-        "data_path", "embeddings", "folder that gets <dataset>/<crop>/", flag_values=values
-    )
-    url = flags.DEFINE_string("url", URL, "where the zip is", flag_values=values)
-    sha256 = flags.DEFINE_string(
-        "sha256", None, "SHA-256 that the zip must have, in hexadecimal", flag_values=values
-    )
+    define, text = command_line.definer(values), flags.DEFINE_string
+    data_path = define(text, "data_path", "embeddings", "folder that gets <dataset>/<crop>/")
+    url = define(text, "url", URL, "where the zip is")
+    sha256 = define(text, "sha256", None, "SHA-256 that the zip must have, in hexadecimal")
     is_url = re.compile("https?://.+").fullmatch
     flags.register_validator(url, is_url, "must begin with http:// or https://", values)
     flags.register_validator(sha256, _is_sha256, "must be 64 hexadecimal digits", values)

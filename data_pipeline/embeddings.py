@@ -1,9 +1,14 @@
 """Embeddings of a meta-set (train, val or test), sorted by class."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 MIN_IMAGES = 2
 ALIGNMENT = 64  # bytes; TensorFlow's kernels abort the process on tensors aligned to less
@@ -45,7 +50,13 @@ class EmbeddingSet:
       starts: int64 [classes], the row of each class's first image.
     """
 
-    def __init__(self, embeddings, class_names, counts, name="embeddings"):
+    def __init__(
+        self,
+        embeddings: np.ndarray,
+        class_names: Iterable[str],
+        counts: Sequence[int] | np.ndarray,
+        name: str = "embeddings",
+    ) -> None:
         self.name = name
         self.embeddings = embeddings
         self.class_names = tuple(class_names)
@@ -71,7 +82,7 @@ class EmbeddingSet:
             raise ValueError(f"{name}: no classes; give {{class name: array [images, dim]}}")
         class_names = sorted(arrays)
         blocks = [np.asarray(arrays[class_name]) for class_name in class_names]
-        dim = blocks[0].shape[-1] if blocks[0].ndim == 2 else None
+        dim = blocks[0].shape[-1] if blocks[0].ndim == 2 else 0
         for class_name, block in zip(class_names, blocks, strict=True):
             _check_class(name, class_name, block, dim)
         counts = [len(block) for block in blocks]
@@ -111,7 +122,7 @@ class EmbeddingSet:
         i = int(np.searchsorted(self.starts, row, side="right")) - 1
         return f"class {self.class_names[i]!r}, image {row - self.starts[i]}"
 
-    def tensor(self):
+    def tensor(self) -> "tf.Tensor":
         """Return the embeddings as a TensorFlow float32 tensor [images, dim], made once.
 
         The tensor is on the CPU and shares the memory of `embeddings`, so that a memory-mapped set
@@ -130,7 +141,7 @@ class EmbeddingSet:
 
 
 def check_rows(
-    where: str, block: np.ndarray, describe: Callable[[int], str], first: int = 0
+    where: str | os.PathLike, block: np.ndarray, describe: Callable[[int], str], first: int = 0
 ) -> None:
     """Raise a ValueError if an embedding in a float32 block [m, dim] cannot be normalised.
 
@@ -156,7 +167,9 @@ def check_rows(
     )
 
 
-def check_counts(where: str, class_names, counts) -> None:
+def check_counts(
+    where: str | os.PathLike, class_names: Sequence[str], counts: Sequence[int] | np.ndarray
+) -> None:
     """Raise a ValueError that names the first class with fewer than two images."""
     for class_name, count in zip(class_names, counts, strict=True):
         if count < MIN_IMAGES:

@@ -1,10 +1,31 @@
-"""Episodes: few-shot tasks drawn from a set of embeddings, as `tf.data` pipelines."""
+"""Episodes: few-shot tasks drawn from a set of embeddings."""
 
-import zlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+
+from data_pipeline.embeddings import EmbeddingSet
+
+
+class EpisodeSizes(NamedTuple):
+    """Of what size the episodes of a batch are, and how many it has."""
+
+    way: int  # classes in an episode, N
+    shot: int  # support examples of a class, K
+    queries: int  # query examples of a class, Q
+    tasks: int  # episodes in the batch
+
+    def shapes(self, dim: int) -> "Episodes":
+        """Return the shapes of a batch of episodes of embeddings of size `dim`."""
+        support = (self.tasks, self.way, self.shot)
+        query = (self.tasks, self.way, self.queries)
+        return Episodes((*support, dim), support, (*query, dim), query)
+
+
+class EpisodeSizeError(ValueError):
+    """Episodes larger than the embeddings that they are to be drawn from."""
 
 
 class Episodes(NamedTuple):
@@ -38,24 +59,23 @@ class EpisodeSampler:
       tasks: episodes in a batch.
 
     Raises:
-      ValueError: if the set has fewer classes, or a class fewer images, than asked for.
+      EpisodeSizeError: if the set has fewer classes, or a class fewer images, than asked for.
     """
 
-    def __init__(self, embeddings, way, shot, queries, tasks):
+    def __init__(
+        self, embeddings: EmbeddingSet, way: int, shot: int, queries: int, tasks: int
+    ) -> None:
         check_episode(embeddings, way, shot, queries)
         self.embeddings = embeddings
         self.way, self.shot, self.queries, self.tasks = way, shot, queries, tasks
 
-    def indices(self, seed, support_only=False):
+    def indices(self, seed: tf.Tensor, support_only: bool = False) -> EpisodeIndices:
         """Draw a batch of episodes as numbers.
 
         Args:
           seed: int32 [2], as stateless random ops take it.
           support_only: leave out the query, which where it is all the rest need not be listed;
             the support is the same.
-
-        Returns:
-          An `EpisodeIndices`.
         """
         seeds = tf.random.split(seed, 2, alg="philox")
         counts = tf.constant(self.embeddings.counts, tf.int32)
@@ -65,101 +85,59 @@ class EpisodeSampler:
         query = None if support_only else images[..., self.shot :]
         return EpisodeIndices(classes, images[..., : self.shot], query)
 
-    def episodes(self, seed):
+    def episodes(self, seed: tf.Tensor) -> Episodes:
         """Draw a batch of episodes of L2-normalised embeddings.
 
         Args:
           seed: int32 [2].
-
-        Returns:
-          An `Episodes`.
         """
         return self.gather(self.indices(seed))
 
-    def gather(self, indices):
-        """Look up the embeddings of an `EpisodeIndices`; returns an `Episodes`."""
+    def gather(self, indices: EpisodeIndices) -> Episodes:
+        """Look up the normalised embeddings of listed images."""
         return Episodes(
-            self._gather(indices.classes, indices.support),
+            self.images(indices.classes, indices.support),
             class_labels([self.tasks, self.way, self.shot]),
-            self._gather(indices.classes, indices.query),
+            self.images(indices.classes, indices.query),
             class_labels([self.tasks, self.way, self.queries]),
         )
 
-    def gather_support(self, indices):
-        """Look up the normalised support alone, [tasks, way, shot, dim]."""
-        return self._gather(indices.classes, indices.support)
+    def images(self, classes: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+        """Look up normalised embeddings by class [tasks, way] and image [tasks, way, n] of it.
 
-    def _gather(self, classes, images):
+        Returns:
+          [tasks, way, n, dim].
+        """
         starts = tf.gather(tf.constant(self.embeddings.starts), classes)[..., tf.newaxis]
-        rows = starts + tf.cast(images, tf.int64)
-        return tf.math.l2_normalize(tf.gather(self.embeddings.tensor(), rows), axis=-1)
+        rows = starts + tf.cast(numbers, tf.int64)
+        return normalise(tf.gather(self.embeddings.tensor(), rows))
 
 
-def check_episode(embeddings, way, shot, queries):
-    """Raise a ValueError if an `EmbeddingSet` is too small for episodes of these sizes."""
+def normalise(embeddings: tf.Tensor) -> tf.Tensor:
+    """Scale embeddings [..., dim] to a Euclidean norm of 1, as every method takes them."""
+    return tf.math.l2_normalize(embeddings, axis=-1)
+
+
+def check_episode(embeddings: EmbeddingSet, way: int, shot: int, queries: int) -> None:
+    """Raise an EpisodeSizeError if a set is too small for episodes of these sizes."""
     for name, value in (("way", way), ("shot", shot), ("queries", queries)):
         if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}")
+            raise EpisodeSizeError(f"{name} must be at least 1, not {value}")
     if way > embeddings.num_classes:
-        raise ValueError(
+        raise EpisodeSizeError(
             f"{embeddings.name} has {embeddings.num_classes} classes, "
             f"{way} were asked for; lower the way"
         )
     smallest = int(np.argmin(embeddings.counts))
     if shot + queries > embeddings.counts[smallest]:
-        raise ValueError(
+        raise EpisodeSizeError(
             f"{embeddings.name}: class {embeddings.class_names[smallest]} has "
             f"{embeddings.counts[smallest]} images, {shot} support and {queries} query images "
             "were asked for; lower the shot or the queries"
         )
 
 
-def stream_seed(name, seed, step):
-    """Seed of one step of a stream of random numbers; a function of its arguments alone.
-
-    Args:
-      name: of the stream, such as "train/episodes"; different names are independent.
-      seed: integer.
-      step: integer, or an integer scalar tensor.
-
-    Returns:
-      int32 [2], for stateless random ops.
-    """
-    base = tf.constant([seed & 0x7FFFFFFF, zlib.crc32(name.encode()) & 0x7FFFFFFF], tf.int32)
-    return tf.random.fold_in(base, tf.cast(step, tf.int32), alg="philox")
-
-
-def unrewritten(dataset):
-    """Have a dataset run as it is written.
-
-    Rewriting a pipeline copies the embeddings that it holds, and crashes where they do not fit.
-    """
-    options = tf.data.Options()
-    options.experimental_optimization.apply_default_optimizations = False
-    options.autotune.enabled = False
-    return dataset.with_options(options)
-
-
-def episode_dataset(sampler, seed, start=0):
-    """Stream batches of episodes; batch t is a function of (split, seed, t) alone.
-
-    Args:
-      sampler: an `EpisodeSampler`.
-      seed: integer.
-      start: number of the first batch.
-
-    Returns:
-      An endless `tf.data.Dataset` of `Episodes`.
-    """
-    name = f"{sampler.embeddings.name}/episodes"
-    return unrewritten(
-        tf.data.Dataset.counter(start)
-        .map(lambda step: sampler.episodes(stream_seed(name, seed, step)), num_parallel_calls=2)
-        .prefetch(2)
-    )
-
-
-def class_labels(shape):
+def class_labels(shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
     """Label examples grouped by class with the position of their class.
 
     Args:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipeline import atomic, unpickle
+from data_pipeline import atomic
 from data_pipeline.embeddings import EmbeddingSet, Source, check_counts, check_rows
-from data_pipeline.pickled_array import PickledArray
+from data_pipeline.pickles import unpickle
+from data_pipeline.pickles.pickled_array import PickledArray
 
 BLOCK_BYTES = 1 << 22
 KEY_FORM = "<anything>-<class label>-<image file>"
@@ -68,7 +69,7 @@ def write(
     path: str | os.PathLike,
     embeddings: EmbeddingSet,
     split: str | None = None,
-    dtype: str | np.dtype = np.float32,
+    dtype: str | type | np.dtype = np.float32,
 ) -> None:
     """Write a file in the released format, as Python 2 wrote them; whole or not at all.
 
@@ -85,9 +86,9 @@ def write(
     """
     path = Path(path)
     split = split or path.name.split("_")[0]
-    dtype = np.dtype(dtype).newbyteorder("<")
-    if dtype.kind != "f":
-        raise ValueError(f"{path}: embeddings are stored as floats, not {dtype}")
+    stored = np.dtype(dtype).newbyteorder("<")
+    if stored.kind != "f":
+        raise ValueError(f"{path}: embeddings are stored as floats, not {stored}")
     keys = _keys(path, split, embeddings)
     labels = np.repeat(_encoded(embeddings.class_names), embeddings.counts)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,8 +99,8 @@ def write(
             file.write(_string(name.encode()))
             _write_array(file, array.shape, array.dtype, [array])
         file.write(_string(b"embeddings"))
-        blocks = _converted(path, embeddings, dtype)
-        _write_array(file, embeddings.embeddings.shape, dtype, blocks)
+        blocks = _converted(path, embeddings, stored)
+        _write_array(file, embeddings.embeddings.shape, stored, blocks)
         file.write(b"u.")
 
 
@@ -131,7 +132,7 @@ def _strings(path, keys):
 
 def _classes(path, keys):
     """Return the sorted class names, and int64 [images], each image's index in them."""
-    index = {}
+    index: dict[str, int] = {}
     codes = np.empty(len(keys), np.int64)
     for row, key in enumerate(keys):
         parts = key.split("-") if isinstance(key, str) else []

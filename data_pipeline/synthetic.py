@@ -50,7 +50,9 @@ def make_set(size: SplitSize, dim: int, seed: int = 0, name: str = "synthetic") 
     return made
 
 
-def ensure_pickle(data_path: str | os.PathLike, dataset: str, split: str, size, dim) -> Path:
+def ensure_pickle(
+    data_path: str | os.PathLike, dataset: str, split: str, size: SplitSize, dim: int
+) -> Path:
     """Write a split's pickle of synthetic embeddings, unless it is there; returns its path."""
     path = Path(data_path) / dataset / "center" / f"{split}_embeddings.pkl"
     if not path.is_file():

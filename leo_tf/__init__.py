@@ -5,20 +5,21 @@ The names in `__all__` are the public API. Each is imported when it is first ask
 """
 
 import importlib
+from typing import Any
 
-__version__ = "0.1.0"
+from data_pipeline.version import __version__
 
 _MODULE_OF = {
-    "LEO": "leo_tf.leo",
-    "LEOClassifier": "leo_tf.classifier",
-    "LEORegressor": "leo_tf.regressor",
-    "MAML": "leo_tf.maml",
+    "LEO": "leo_tf.leo.model",
+    "LEOClassifier": "leo_tf.methods.leo",
+    "LEORegressor": "leo_tf.regression.model",
+    "MAML": "leo_tf.methods.maml",
 }
 
 __all__ = ["__version__", *_MODULE_OF]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     """Import the public name on first use."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -27,5 +28,5 @@ def __getattr__(name):
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

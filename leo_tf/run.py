@@ -1,4 +1,4 @@
-"""Train LEO, test it and export it.
+"""Train LEO, or another method, test it and export it.
 
 Usage: python -m leo_tf.run [--dataset=glyphs] [--shot=1] [flags]
 
@@ -14,165 +14,54 @@ A default [in brackets] gives way to the published value for miniImageNet and ti
 sines_and_lines; where one is -, that kind of run has no such flag and refuses it.
 """
 
-import dataclasses
+import importlib
 import sys
+from collections.abc import Sequence
 
 from absl import flags
 
 from data_pipeline import command_line
 from data_pipeline.datasets import check_dataset
-from leo_tf.config import REGRESSION, Config, RegressionConfig, make_config
-from leo_tf.console import start_tensorflow
+from leo_tf.config import flags as settings
+from leo_tf.startup import start_tensorflow
 
 FLAGS = flags.FlagValues()
-
-HELP = {
-    "dataset": "data set: glyphs, miniImageNet, tieredImageNet, your own folder in data_path, or "
-    "sines_and_lines for regression",
-    "crop": "which embeddings of the images: center or multiview",
-    "way": "classes in an episode",
-    "shot": "support examples per class",
-    "seed": "decides the initial weights, the episodes and the noise",
-    "train_on_val": "train on train and val together. The last step is then the result",
-    "steps": "outer steps of training",
-    "validate_every": "outer steps between two meta-validations, each of which is saved",
-    "validation_episodes": "episodes of a meta-validation",
-    "test_episodes": "episodes of the final test",
-    "tasks": "episodes in a training meta-batch",
-    "queries": "query examples per class in training",
-    "num_latents": "size of a latent",
-    "inner_unroll_length": "steps of the inner loop in latent space",
-    "finetuning_unroll_length": "steps of the inner loop on the classifier's weights",
-    "inner_lr_init": "initial step size in latent space; meta-learned",
-    "finetuning_lr_init": "initial step size on the weights; meta-learned",
-    "outer_lr": "learning rate of Adam, which takes the outer steps",
-    "dropout_rate": "share of the embeddings' entries dropped in training",
-    "kl_weight": "weight of the KL divergence of the latents (beta in the paper)",
-    "encoder_penalty_weight": "weight of the encoder penalty (gamma)",
-    "l2_penalty_weight": "weight of the L2 penalty (lambda_1)",
-    "orthogonality_penalty_weight": "weight of the decoder's orthogonality penalty (lambda_2)",
-    "gradient_threshold": "bound on each entry of a meta-gradient",
-    "gradient_norm_threshold": "bound on the norm of each variable's meta-gradient",
-    "generator_steps": "outer steps without inner loops, from which the others start",
-    "test_samples": "networks sampled for a task of the final test",
-    "generator_tasks": "tasks in a meta-batch without inner loops",
-    "generator_samples": "networks sampled for each of these",
-    "samples": "networks sampled for a task in training",
-    "points": "support points of a task",
-    "network_hidden": "units of the hidden layers of the generated network",
-    "encoder_hidden": "units of the encoder's hidden layers",
-    "relation_hidden": "units of the relation network's hidden layers",
-    "decoder_hidden": "units of the decoder's hidden layers",
-    "input_scale": "factor on the points that the encoder sees",
-    "inner_bound": "gradient norm at which a latent step reaches half its greatest length",
-    "finetuning_bound": "the same for the steps on the weights",
-    "generator_lr": "learning rate of Adam without inner loops",
-    "warmup_steps": "steps in which the learning rate rises, before it falls as a cosine",
-}
+define, text = command_line.definer(FLAGS), flags.DEFINE_string
+settings.define_all(FLAGS)
+define(text, "data_path", "embeddings", "folder of <dataset>/<crop>/<split>_embeddings.pkl")
+define(text, "run_dir", None, "folder of the run [runs/<data set, sizes, method>/seed<seed>]")
 
 
-def settings():
-    """Fields of both kinds of configuration, by name; those of classification first."""
-    kinds = (RegressionConfig, Config)
-    by_name = {field.name: field for kind in kinds for field in dataclasses.fields(kind)}
-    order = [field.name for kind in reversed(kinds) for field in dataclasses.fields(kind)]
-    return {name: by_name[name] for name in dict.fromkeys(order)}
-
-
-def default(name):
-    """Write the default of a setting, or both if they differ, for `--help`."""
-    kinds = (Config, RegressionConfig)
-    defaults = [str(getattr(kind, name, "-")) for kind in kinds]
-    return defaults[0] if name in ("dataset",) else "; ".join(dict.fromkeys(defaults))
-
-
-def define_flags():
-    """Define a flag for every setting; unset ones take the data set's preset."""
-    defines = {
-        int: flags.DEFINE_integer,
-        float: flags.DEFINE_float,
-        bool: flags.DEFINE_bool,
-        str: flags.DEFINE_string,
-    }
-    for name, field in settings().items():
-        meaning = f"{HELP[name]} [{default(name)}]"
-        defines[field.type](name, None, meaning, flag_values=FLAGS)
-    flags.DEFINE_string(
-        "data_path",
-        "embeddings",
-        "folder of <dataset>/<crop>/<split>_embeddings.pkl",
-        flag_values=FLAGS,
-    )
-    flags.DEFINE_string(
-        "run_dir",
-        None,
-        "folder of the run [runs/<dataset>_<way>way_<shot>shot/seed<seed>, or "
-        "runs/sines_and_lines/seed<seed>]",
-        flag_values=FLAGS,
-    )
-
-
-define_flags()
-
-
-def configuration():
-    """Build the configuration that the flags ask for; ValueError if they make no sense."""
-    return make_config(**{name: FLAGS[name].value for name in settings()})
-
-
-def main():
+def main() -> int:
     """Run as the flags say."""
     with command_line.flags_at_fault():
-        config = configuration()
-        if config.dataset != REGRESSION:
-            check_dataset(FLAGS.data_path, config.dataset, config.crop)
-    run_dir = FLAGS.run_dir or default_folder(config)
+        config = settings.configuration(FLAGS)
+        if config.experiment.kind == "classification":
+            check_dataset(FLAGS.data_path, config.experiment.dataset, config.experiment.crop)
     start_tensorflow()
-    from leo_tf.training import InterruptedRunError
+    from data_pipeline.episodes import EpisodeSizeError
+    from leo_tf.training.fit import InterruptedRunError
+    from leo_tf.training.run_folder import RunFolder
 
-    for name, value in dataclasses.asdict(config).items():
+    folder = RunFolder(FLAGS.run_dir or config.run_dir)
+    for name, value in config.flat().items():
         print(f"  {name:30} {value}")
-    print(f"run folder: {run_dir}", flush=True)
-    run = regression if config.dataset == REGRESSION else classification
+    print(f"run folder: {folder}", flush=True)
+    experiment, result = (
+        importlib.import_module(f"leo_tf.{config.experiment.kind}.{name}")
+        for name in ("experiment", "result")
+    )
     try:
-        table = run(config, run_dir)
+        with command_line.flags_at_fault((EpisodeSizeError,)):
+            found = experiment.train_and_test(config, folder, FLAGS.data_path)
     except InterruptedRunError as interruption:
         print(f"{interruption}; the same command goes on from there", file=sys.stderr)
         return 130
-    print(f"\n{table}\n\nSavedModel: {run_dir}/saved_model\nresult: {run_dir}/result.json")
+    print(f"\n{result.table(found)}\n\nSavedModel: {folder.saved_model}\nresult: {folder.result}")
     return 0
 
 
-def default_folder(config):
-    """Name a run's folder after what sets it apart."""
-    name = config.dataset
-    if config.dataset != REGRESSION:
-        name += f"_{config.way}way_{config.shot}shot"
-    return f"runs/{name}/seed{config.seed}"
-
-
-def classification(config, run_dir):
-    """Train, test and export a classifier; returns the table of its result."""
-    from leo_tf.report import table
-    from leo_tf.training import check_sizes, load_splits, train_and_test
-
-    splits = load_splits(config, FLAGS.data_path)
-    with command_line.flags_at_fault():
-        check_sizes(config, splits)
-    for name, split in splits._asdict().items():
-        print(f"{name}: {split}", flush=True)
-    return table(train_and_test(config, splits, run_dir))
-
-
-def regression(config, run_dir):
-    """Train, test and export a regressor; returns the table of its result."""
-    from leo_tf.regression_report import table
-    from leo_tf.regression_training import train_and_test
-
-    return table(train_and_test(config, run_dir))
-
-
-def cli(argv=None):
+def cli(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     command_line.run(main, FLAGS, __doc__, argv)
 

@@ -8,62 +8,19 @@ cannot be used.
 """
 
 import sys
+from collections.abc import Sequence
 
 from absl import flags
 
 from data_pipeline import command_line
-from leo_tf.console import start_tensorflow
+from leo_tf.startup import start_tensorflow
 
 
-def tolerance(name, dtype):
-    """Largest relative error allowed for a recorded quantity.
-
-    Args:
-      name: the quantity, such as "grad/encoder".
-      dtype: "float64" or "float32", the precision of the recording.
-
-    Returns:
-      A float.
-    """
-    kind = name.split("/")[0]
-    if dtype == "float64":
-        return {"steps": 1e-4, "final": 1e-3}.get(kind, 1e-6)
-    if name in ("train/loss", "train/kl") or kind in ("steps", "final"):
-        return 2e-2
-    return 5e-3 if kind in ("grad", "clipped") else 1e-4
-
-
-def verify(path):
-    """Compare everything recorded in a golden file, printing a line per quantity.
-
-    Args:
-      path: the file.
-
-    Returns:
-      Whether all quantities are within their tolerances.
-
-    Raises:
-      FileNotFoundError, ValueError: if the file cannot be used.
-    """
-    from leo_tf.golden import GoldenFile
-    from leo_tf.replay import relative_error, replay
-
-    golden = GoldenFile(path)
-    computed = replay(golden)
-    print(f"{path}: {golden.setting('dtype')}")
-    good = True
-    for name, reference in golden.references.items():
-        error = relative_error(computed[name], reference)
-        bound = tolerance(name, golden.setting("dtype"))
-        good &= error <= bound
-        verdict = "ok" if error <= bound else "NOT OK"
-        print(f"  {name:32} {error:9.2e}  tolerance {bound:.0e}  {verdict}")
-    return good
-
-
-def main(paths):
+def main(paths: Sequence[str]) -> int:
     """Verify files; returns the exit status."""
     start_tensorflow()
+    from leo_tf.fidelity.verification import verify
+
     status = 0
     for path in paths:
         try:
@@ -74,7 +31,7 @@ def main(paths):
     return status
 
 
-def cli(argv=None):
+def cli(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     command_line.run(main, flags.FlagValues(), __doc__, argv, operands="golden .npz file")
 

@@ -1,11 +1,14 @@
 """Inputs of one training step, in any float type."""
 
+import dataclasses
+
 import tensorflow as tf
 
-from data_pipeline.episodes import EpisodeSampler, stream_seed
-from leo_tf.classifier import LEOClassifier
+from data_pipeline.episodes import EpisodeSampler, EpisodeSizes
+from data_pipeline.streams import stream_seed
 from leo_tf.config import make_config
-from leo_tf.training_data import draw_noise
+from leo_tf.meta.noise import draw
+from leo_tf.methods.leo import LEOClassifier
 
 SMALL = make_config(
     dataset="tiny",
@@ -24,6 +27,11 @@ SMALL = make_config(
 )
 
 
+def changed(config=SMALL, **settings):
+    """Return a configuration with some settings changed."""
+    return make_config(**{**config.flat(), **settings})
+
+
 def cast(tensors, dtype):
     """Return a structure of tensors with its floats in another type."""
 
@@ -33,20 +41,31 @@ def cast(tensors, dtype):
     return tf.nest.map_structure(one, tensors)
 
 
+def sizes(config):
+    """Return the `EpisodeSizes` of a configuration's training steps."""
+    return EpisodeSizes(*(getattr(config.experiment, name) for name in EpisodeSizes._fields))
+
+
 def draw_episodes(embeddings, config=SMALL, step=0, dtype="float64"):
-    sampler = EpisodeSampler(embeddings, config.way, config.shot, config.queries, config.tasks)
+    sampler = EpisodeSampler(embeddings, *sizes(config))
     return cast(sampler.episodes(stream_seed("tests/episodes", 0, step)), dtype)
 
 
+def draw_noise(dim, config=SMALL, step=0, seed=0, stream="tests"):
+    """Return the noise that a `LEOClassifier` of a configuration declares, drawn."""
+    model = LEOClassifier(dim, **dataclasses.asdict(config.settings))
+    return draw(model.noise_spec(sizes(config).shapes(dim)), seed, step, stream)
+
+
 def draw_step(embeddings, config=SMALL, step=0, dtype="float64"):
-    """Return (`Episodes`, `Noise`)."""
-    noise = draw_noise(config, embeddings.dim, stream_seed("tests/noise", 0, step))
+    """Return (`Episodes`, noise)."""
+    noise = draw_noise(embeddings.dim, config, step)
     return draw_episodes(embeddings, config, step, dtype), cast(noise, dtype)
 
 
 def make_model(dim, config=SMALL, dtype="float64", **changes):
     """Return a `LEOClassifier` whose weights are a function of its shapes alone."""
-    settings = {**config.model_settings(), **changes}
+    settings = {**dataclasses.asdict(config.settings), **changes}
     model = LEOClassifier(dim, dtype=dtype, name="leo", **settings)
     for i, variable in enumerate(model.trainable_variables):
         drawn = tf.random.stateless_normal(variable.shape, [7, i], dtype=tf.float64)

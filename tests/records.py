@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from leo_tf.golden import GoldenFile
-from leo_tf.replay import replay
+from leo_tf.fidelity.golden import GoldenFile
+from leo_tf.fidelity.replay import replay
 
 
 def with_config(arrays, **changes):

@@ -7,6 +7,8 @@ Equal fonts give equal images, and equal embeddings on equal machines.
 
 import csv
 import io
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ HERE = Path(__file__).parent
 LARGEST_TOTAL = 12_000_000
 
 
-def render_all(folder, seed=0):
+def render_all(folder: str | os.PathLike, seed: int = 0) -> dict[str, list[images.Rendered]]:
     """Render every split from the fonts under a folder.
 
     Args:
@@ -50,7 +52,9 @@ def render_all(folder, seed=0):
     return rendered
 
 
-def embed_all(rendered, seed=0, epochs=features.EPOCHS):
+def embed_all(
+    rendered: Mapping[str, list[images.Rendered]], seed: int = 0, epochs: int = features.EPOCHS
+) -> dict[str, EmbeddingSet]:
     """Train on the meta-train images and embed those of every split.
 
     Args:
@@ -64,7 +68,7 @@ def embed_all(rendered, seed=0, epochs=features.EPOCHS):
     train = rendered["train"]
     labels = np.repeat(np.arange(len(train)), [len(each.images) for each in train])
     network = features.train(np.concatenate([each.images for each in train]), labels, seed, epochs)
-    everything = sum(rendered.values(), [])
+    everything: list[images.Rendered] = sum(rendered.values(), [])
     rows = features.embed(network, np.concatenate([each.images for each in everything]))
     ends = np.cumsum([len(each.images) for each in everything])
     by_label = dict(zip([each.label for each in everything], np.split(rows, ends), strict=False))
@@ -74,21 +78,6 @@ def embed_all(rendered, seed=0, epochs=features.EPOCHS):
         )
         for split, classes in rendered.items()
     }
-
-
-def nearest_centroid(embeddings, shot, episodes=2000, queries=15, seed=0):
-    """Return the percentage of queries, 5-way, nearest to the mean of their class's support."""
-    rng = np.random.default_rng(seed)
-    correct = []
-    by_class = [embeddings.of_class(name) for name in embeddings.class_names]
-    by_class = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in by_class]
-    for _ in range(episodes):
-        chosen = rng.choice(len(by_class), 5, replace=False)
-        drawn = np.stack([rng.permutation(by_class[c])[: shot + queries] for c in chosen])
-        centroids = drawn[:, :shot].mean(1)
-        distances = ((drawn[:, shot:, None] - centroids) ** 2).sum(-1)  # [way, query, centroid]
-        correct.append((distances.argmin(-1) == np.arange(5)[:, None]).mean())
-    return 100 * float(np.mean(correct))
 
 
 def _write_sources(path, rendered):
@@ -116,7 +105,12 @@ def _write_sheet(path, rendered):
         file.write(buffer.getvalue())
 
 
-def build(folder, output, seed=0, epochs=features.EPOCHS):
+def build(
+    folder: str | os.PathLike,
+    output: str | os.PathLike,
+    seed: int = 0,
+    epochs: int = features.EPOCHS,
+) -> None:
     """Render, train, embed and write everything, and print what came out.
 
     Args:
@@ -139,27 +133,25 @@ def build(folder, output, seed=0, epochs=features.EPOCHS):
         path = target / f"{split}_embeddings.pkl"
         released_format.write(path, embeddings, split, np.float16)
         total += path.stat().st_size
-        one, five = (nearest_centroid(embeddings, shot) for shot in (1, 5))
         print(
             f"{path}: {embeddings.num_classes} classes, {len(embeddings)} images, "
-            f"dim {embeddings.dim}; nearest centroid {one:.1f} % at 1 shot, {five:.1f} % at 5"
+            f"dim {embeddings.dim}"
         )
     if total > LARGEST_TOTAL:
         raise ValueError(f"{target}: {total} bytes; at most {LARGEST_TOTAL} are to be committed")
 
 
-def cli(argv=None):
+def cli(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     values = flags.FlagValues()
-    folder = flags.DEFINE_string("fonts", "/usr/share/fonts", "font folder", flag_values=values)
-    output = flags.DEFINE_string("output", str(HERE), "folder to write to", flag_values=values)
-    seed = flags.DEFINE_integer("seed", 0, "seed of it all", lower_bound=0, flag_values=values)
-    epochs = flags.DEFINE_integer(
-        "epochs", features.EPOCHS, "passes of training", lower_bound=1, flag_values=values
-    )
-    packages = flags.DEFINE_bool(
-        "packages", False, "only print the Debian packages with the fonts", flag_values=values
-    )
+    define = command_line.definer(values)
+    integer, text = flags.DEFINE_integer, flags.DEFINE_string
+    folder = define(text, "fonts", "/usr/share/fonts", "font folder")
+    output = define(text, "output", str(HERE), "folder to write to")
+    seed = define(integer, "seed", 0, "seed of it all", lower_bound=0)
+    epochs = define(integer, "epochs", features.EPOCHS, "passes of training", lower_bound=1)
+    meaning = "only print the Debian packages with the fonts"
+    packages = define(flags.DEFINE_bool, "packages", False, meaning)
 
     def main():
         if packages.value:

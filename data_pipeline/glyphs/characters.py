@@ -32,8 +32,10 @@ CHARACTERS = {
 # Writing systems with capitals, where a font may draw both cases of a letter as one.
 CASED = ("Latin", "Greek")
 
+Class = tuple[str, str, str]  # label, writing system, character
 
-def classes(split):
+
+def classes(split: str) -> list[Class]:
     """List the classes of a split.
 
     Args:
@@ -49,14 +51,14 @@ def classes(split):
     ]
 
 
-def label(system, character):
+def label(system: str, character: str) -> str:
     """Name a class after its writing system and its Unicode name, without dashes."""
     words = unicodedata.name(character).lower().replace("-", " ").split()
     dropped = {system.lower(), "letter", "character", "syllable"}
     return "_".join([system, *(word for word in words if word not in dropped)])
 
 
-def other_case(system, character):
+def other_case(system: str, character: str) -> str | None:
     """Return the same letter in the other case, or None where there is none."""
     swapped = character.swapcase()
     return swapped if system in CASED and len(swapped) == 1 and swapped != character else None

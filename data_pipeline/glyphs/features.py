@@ -1,6 +1,11 @@
 """Train the Wide ResNet on the meta-train classes of `glyphs` and embed every image with it."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    import keras
 
 DEPTH, WIDTH = 10, 2
 LAYER, GRID = "group3_block1_middle", 2
@@ -9,7 +14,7 @@ LEARNING_RATE, L2 = 0.1, 5e-4
 SHIFT = 1  # pixels that training images are moved by, at most, in each direction
 
 
-def as_input(images):
+def as_input(images: np.ndarray) -> np.ndarray:
     """Scale [n, size, size] uint8 images to [n, size, size, 1] float32 in [0, 1]."""
     return images[..., None].astype(np.float32) / 255
 
@@ -31,7 +36,15 @@ def _moved(images, labels, seed):
     return examples.enumerate().map(move).batch(BATCH, drop_remainder=True).prefetch(2)
 
 
-def train(images, labels, seed=0, epochs=EPOCHS, width=WIDTH, jit_compile=True, verbose=1):
+def train(
+    images: np.ndarray,
+    labels: np.ndarray,
+    seed: int = 0,
+    epochs: int = EPOCHS,
+    width: int = WIDTH,
+    jit_compile: bool = True,
+    verbose: int | str = 1,
+) -> "keras.Model":
     """Train a classifier of the meta-train images; equal seeds give equal weights.
 
     Args:
@@ -48,7 +61,7 @@ def train(images, labels, seed=0, epochs=EPOCHS, width=WIDTH, jit_compile=True, 
     """
     import keras
 
-    from data_pipeline.wide_resnet import wide_resnet
+    from data_pipeline.images.wide_resnet import wide_resnet
 
     keras.utils.set_random_seed(seed)
     inputs = as_input(images)
@@ -66,13 +79,15 @@ def train(images, labels, seed=0, epochs=EPOCHS, width=WIDTH, jit_compile=True, 
     return network
 
 
-def embed(network, images, layer=LAYER, grid=GRID):
+def embed(
+    network: "keras.Model", images: np.ndarray, layer: str = LAYER, grid: int = GRID
+) -> np.ndarray:
     """Embed images at a layer of the network, averaged over a grid.
 
     Returns:
       Array [n, dim] float32.
     """
-    from data_pipeline.wide_resnet import embedding_model
+    from data_pipeline.images.wide_resnet import embedding_model
 
     model = embedding_model(network, layer, grid)
     return model.predict(as_input(images), batch_size=256, verbose=0)

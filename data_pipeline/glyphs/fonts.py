@@ -1,8 +1,12 @@
 """Find the installed font files and the characters each of them can draw."""
 
 import dataclasses
+import os
 import pathlib
 import re
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
 
 from data_pipeline.glyphs.packages import INSTALL
 
@@ -37,10 +41,10 @@ class Font:
 
     path: pathlib.Path
     family: str
-    code_points: frozenset
+    code_points: frozenset[int]
 
 
-def family_of(name):
+def family_of(name: str) -> str:
     """Return a family name without its style words: "Noto Sans Thai Light" -> "noto sans thai".
 
     Some families hide styles in an abbreviation or a licence; these are cut as well.
@@ -53,7 +57,7 @@ def family_of(name):
     return (stem or name).lower()
 
 
-def read_font(path):
+def read_font(path: str | os.PathLike) -> Font | None:
     """Read the family and the character map of a font file; of a collection, its first face.
 
     A code point mapped to glyph 0, the fallback box, does not count as mapped.
@@ -76,7 +80,11 @@ def read_font(path):
     return Font(pathlib.Path(path), family_of(name), mapped)
 
 
-def find_fonts(folder, wanted, progress=None):
+def find_fonts(
+    folder: str | os.PathLike,
+    wanted: Iterable[int],
+    progress: Callable[[list[pathlib.Path]], Iterable[pathlib.Path]] | None = None,
+) -> list[Font]:
     """List the usable fonts under a folder, in a fixed order.
 
     Args:
@@ -107,18 +115,15 @@ def find_fonts(folder, wanted, progress=None):
     ]
 
 
-def families_first(fonts, code_point, rng):
+def families_first(fonts: Sequence[Font], code_point: int, rng: np.random.Generator) -> list[Font]:
     """Order the fonts that have a character: one file of every family, then second files, ...
 
     Args:
       fonts: List of `Font`.
       code_point: The character's code point.
       rng: `numpy.random.Generator` that orders the families, and the files in each.
-
-    Returns:
-      A list of `Font`.
     """
-    by_family = {}
+    by_family: dict[str, list[Font]] = {}
     for font in fonts:
         if code_point in font.code_points:
             by_family.setdefault(font.family, []).append(font)

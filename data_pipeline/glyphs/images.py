@@ -1,6 +1,7 @@
 """Render every class of `glyphs`: 60 images, each from another font file, families first."""
 
 import collections
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -13,7 +14,14 @@ LARGEST_LIKENESS = 0.93
 Rendered = collections.namedtuple("Rendered", "label system character images upright fonts refused")
 
 
-def render_class(label, system, character, installed, count=IMAGES_PER_CLASS, seed=0):
+def render_class(
+    label: str,
+    system: str,
+    character: str,
+    installed: Sequence[fonts.Font],
+    count: int = IMAGES_PER_CLASS,
+    seed: int = 0,
+) -> Rendered:
     """Render a character in `count` font files.
 
     Fonts are tried families first, in an order drawn from (seed, code point). Refused are blanks,
@@ -21,9 +29,7 @@ def render_class(label, system, character, installed, count=IMAGES_PER_CLASS, se
     outline under another name.
 
     Args:
-      label: Name of the class.
-      system: Its writing system.
-      character: The character.
+      label, system, character: The class's name, its writing system, and the character.
       installed: List of `fonts.Font`.
       count: Images wanted.
       seed: Integer.
@@ -37,10 +43,11 @@ def render_class(label, system, character, installed, count=IMAGES_PER_CLASS, se
     """
     rng = np.random.default_rng([seed, ord(character)])
     other_case = characters.other_case(system, character)
-    images, upright, used, refused = [], [], [], collections.Counter()
+    images, used, refused = [], [], collections.Counter[str]()
+    upright: list = []
     for font in fonts.families_first(installed, ord(character), rng):
         image, reason = render.render(font.path, character, other_case)
-        if reason is None and render.is_near_copy(image, upright):
+        if image is not None and render.is_near_copy(image, upright):
             reason = "copy"
         if reason:
             refused[reason] += 1
@@ -58,14 +65,19 @@ def render_class(label, system, character, installed, count=IMAGES_PER_CLASS, se
     )
 
 
-def render_split(split, installed, seed=0, progress=None):
+def render_split(
+    split: str,
+    installed: Sequence[fonts.Font],
+    seed: int = 0,
+    progress: Callable[[list[characters.Class]], Iterable[characters.Class]] | None = None,
+) -> list[Rendered]:
     """Render the classes of a split: a list of `Rendered`."""
-    wanted = characters.classes(split)
-    wanted = progress(wanted) if progress else wanted
+    classes = characters.classes(split)
+    wanted = progress(classes) if progress else classes
     return [render_class(*each, installed, seed=seed) for each in wanted]
 
 
-def most_alike(rendered, count=5):
+def most_alike(rendered: Sequence[Rendered], count: int = 5) -> list[tuple[float, str, str]]:
     """Find the pairs of classes whose mean upright images are most alike.
 
     Args:
@@ -86,7 +98,7 @@ def most_alike(rendered, count=5):
     ]
 
 
-def check_distinct(rendered):
+def check_distinct(rendered: Sequence[Rendered]) -> None:
     """Refuse classes that look alike.
 
     Raises:
@@ -96,7 +108,7 @@ def check_distinct(rendered):
     likeness, one, other = most_alike(rendered, 1)[0]
     if likeness > LARGEST_LIKENESS:
         raise ValueError(f"{one} and {other} look alike (cosine {likeness:.3f}); leave one out")
-    owner = {}
+    owner: dict[bytes, str] = {}
     for each in rendered:
         for image in each.upright:
             first = owner.setdefault(image.tobytes(), each.label)
@@ -104,7 +116,7 @@ def check_distinct(rendered):
                 raise ValueError(f"{first} and {each.label} share an image; leave one out")
 
 
-def sheet(rendered, columns=20, blocks=3):
+def sheet(rendered: Sequence[Rendered], columns: int = 20, blocks: int = 3) -> np.ndarray:
     """Lay out a sample sheet: one row a class, its first images, ink black on white.
 
     Args:

@@ -1,6 +1,8 @@
 """Draw one character of one font as a small grey image, and refuse what is not that character."""
 
 import functools
+import os
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -22,7 +24,7 @@ def _load(path):
     return ImageFont.truetype(path, DRAWN_SIZE, index=0, layout_engine=ImageFont.Layout.BASIC)
 
 
-def draw_ink(path, character):
+def draw_ink(path: str | os.PathLike, character: str) -> np.ndarray:
     """Draw a character large, cropped to its ink.
 
     Args:
@@ -40,7 +42,9 @@ def draw_ink(path, character):
     return _crop(np.frombuffer(bytes(mask), np.uint8).reshape(height, width))
 
 
-def fit(ink, share=1.0, place=(0.5, 0.5)):
+def fit(
+    ink: np.ndarray, share: float = 1.0, place: Sequence[float] | np.ndarray = (0.5, 0.5)
+) -> np.ndarray:
     """Scale ink into a square image, proportions kept, leaving a margin.
 
     Args:
@@ -64,7 +68,7 @@ def fit(ink, share=1.0, place=(0.5, 0.5)):
     return image
 
 
-def pose(ink, rng):
+def pose(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Turn, scale and move ink at random, as in a picture not taken straight on.
 
     Args:
@@ -91,27 +95,29 @@ def _crop(pixels):
     return pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def is_blank(ink):
+def is_blank(ink: np.ndarray) -> bool:
     """Tell whether nothing worth the name is drawn: no ink, or a speck."""
     return min(ink.shape) < 2 or max(ink.shape) < DRAWN_SIZE // 10
 
 
-def is_fallback(path, ink):
+def is_fallback(path: str | os.PathLike, ink: np.ndarray) -> bool:
     """Tell whether the ink equals what the font draws for characters that do not exist."""
     return any(np.array_equal(ink, draw_ink(path, character)) for character in _UNASSIGNED)
 
 
-def is_box(ink):
+def is_box(ink: np.ndarray) -> bool:
     """Tell whether the ink is a hollow upright rectangle with nothing on its outside corners.
 
     Fonts carry such boxes as real glyphs in place of letters that were never drawn: all four
     edges are solid, which no letter of the set has.
     """
     solid = [np.mean(edge > 127) for edge in (ink[1], ink[-2], ink[:, 1], ink[:, -2])]
-    return min(solid) > 0.95
+    return bool(min(solid) > 0.95)
 
 
-def render(path, character, other_case=None):
+def render(
+    path: str | os.PathLike, character: str, other_case: str | None = None
+) -> tuple[np.ndarray, None] | tuple[None, str]:
     """Draw a character of a font as a [IMAGE_SIZE, IMAGE_SIZE] uint8 image, or refuse.
 
     Args:
@@ -138,16 +144,13 @@ def render(path, character, other_case=None):
     return image, None
 
 
-def is_near_copy(image, others, tolerance=0.05):
+def is_near_copy(image: np.ndarray, others: Sequence[np.ndarray], tolerance: float = 0.05) -> bool:
     """Tell whether an image is, but for the rounding of outlines, one of the others.
 
     Args:
       image: [size, size] uint8.
       others: List of images of the same shape.
       tolerance: Largest total difference, as a share of the image's total ink.
-
-    Returns:
-      A bool.
     """
     if not others:
         return False

@@ -1,0 +1,1 @@
+"""From pictures to embeddings: networks, and the layers that they are read at."""

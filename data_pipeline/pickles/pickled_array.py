@@ -1,0 +1,135 @@
+"""Stand-ins for a NumPy array and its dtype in a pickle; a long array stays in the file."""
+
+import codecs
+import dataclasses
+import math
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+CHUNK_BYTES = 1 << 22
+
+
+@dataclasses.dataclass(frozen=True)
+class Payload:
+    """Bytes that stay in a file.
+
+    Attributes:
+      path: the file.
+      start, length: the range, in bytes.
+      utf8: the range holds the bytes as UTF-8 encoded latin-1 text, which is how Python 3 writes
+        bytes in pickle protocols 1 and 2.
+    """
+
+    path: Path
+    start: int
+    length: int
+    utf8: bool
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """Yield the bytes in chunks of `size`; the last may be shorter."""
+        decode = codecs.getincrementaldecoder("utf-8")().decode
+        pending = bytearray()
+        with open(self.path, "rb") as file:
+            file.seek(self.start)
+            remaining = self.length
+            while remaining:
+                raw = file.read(min(CHUNK_BYTES, remaining))
+                if not raw:
+                    raise ValueError(f"{self.path}: became shorter while it was read")
+                remaining -= len(raw)
+                pending += decode(raw).encode("latin1") if self.utf8 else raw
+                while len(pending) >= size:
+                    yield bytes(pending[:size])
+                    del pending[:size]
+        if pending:
+            yield bytes(pending)
+
+
+class PickledArray:
+    """A NumPy array in a pickle; its content may still be in the file.
+
+    Attributes:
+      shape: tuple of int.
+      dtype: the NumPy dtype.
+    """
+
+    def __init__(self) -> None:
+        self.shape: tuple[int, ...] = (0,)
+        self.dtype = np.dtype("u1")
+        self._fortran = False
+        self._data: bytes | list | Payload = b""
+
+    def build(self, state: Sequence[Any]) -> "PickledArray":
+        """Take the state that NumPy pickles: (version, shape, dtype, Fortran order, data)."""
+        shape, dtype, fortran, data = state[-4:]
+        self.shape = tuple(int(size) for size in shape)
+        self.dtype = dtype.numpy
+        self._fortran = bool(fortran)
+        self._data = data.encode("latin1") if isinstance(data, str) else data
+        if not isinstance(self._data, list if self.dtype.kind == "O" else (bytes, Payload)):
+            raise ValueError(f"array of {self.dtype} made from {type(data).__name__}")
+        if not isinstance(self._data, Payload):
+            self._check_size(len(self._data))
+        return self
+
+    def blocks(self, rows: int) -> Iterator[np.ndarray]:
+        """Yield the array in blocks [at most `rows`, ...] along its first axis."""
+        if not isinstance(self._data, Payload) or self._fortran or not self.shape:
+            array = self.to_numpy()
+            for start in range(0, len(array), rows):
+                yield array[start : start + rows]
+            return
+        row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
+        size = 0
+        for chunk in self._data.chunks(rows * row_bytes):
+            size += len(chunk)
+            if len(chunk) % row_bytes or size > self.shape[0] * row_bytes:
+                break
+            yield np.frombuffer(chunk, self.dtype).reshape(-1, *self.shape[1:])
+        self._check_size(size)
+
+    def to_numpy(self) -> np.ndarray:
+        """Return the array, in memory."""
+        data = self._data
+        if isinstance(data, list):  # of objects
+            return np.fromiter(data, np.dtype(object), len(data)).reshape(self.shape)
+        if isinstance(data, Payload):
+            data = b"".join(data.chunks(CHUNK_BYTES))
+            self._check_size(len(data))
+        array = np.frombuffer(data, self.dtype)
+        return array.reshape(self.shape, order="F" if self._fortran else "C")
+
+    def _check_size(self, size):
+        """Raise a ValueError if the content, of this many bytes or objects, is not the array's."""
+        itemsize = 1 if self.dtype.kind == "O" else self.dtype.itemsize
+        expected = math.prod(self.shape) * itemsize
+        if size != expected or min(self.shape, default=0) < 0:
+            raise ValueError(
+                f"array {list(self.shape)} of {self.dtype} has a content of {size}, not {expected}"
+            )
+
+
+class PickledDtype:
+    """A dtype in a pickle, of floats, integers, strings or objects.
+
+    Attributes:
+      numpy: the NumPy dtype.
+    """
+
+    def __init__(self, spec: object, *_: object) -> None:
+        match = re.fullmatch(r"[<>|=]?([fiubSUO])(\d*)", str(spec))
+        if not match:
+            raise ValueError(f"array of type {spec!r}")
+        self.numpy = np.dtype(object) if match[1] == "O" else np.dtype(str(spec))
+
+    def build(self, state: Sequence[Any]) -> "PickledDtype":
+        """Take the byte order; anything more (fields, sub-arrays) is no plain array."""
+        if any(part is not None for part in state[2:5]):
+            raise ValueError("array of a structured type")
+        if state[1] in ("<", ">"):
+            self.numpy = self.numpy.newbyteorder(state[1])
+        return self

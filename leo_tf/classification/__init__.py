@@ -1,0 +1,1 @@
+"""Few-shot classification of embeddings (paper, section 4.2)."""

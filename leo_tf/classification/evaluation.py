@@ -1,0 +1,234 @@
+"""Accuracy over many episodes, with nearly every image of a class as a query."""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipeline.embeddings import EmbeddingSet
+from data_pipeline.episodes import EpisodeIndices, EpisodeSampler, EpisodeSizeError, normalise
+from data_pipeline.streams import stream_seed, unrewritten
+from leo_tf.meta.classifier import Classifier
+from leo_tf.training.validation import Validated
+
+TASKS_DRAWN = 200  # the published meta-batch of evaluation; fixes which episodes a seed means
+MOST_TASKS = 1000  # evaluated together, so that a class's block serves many episodes
+MOST_PAIRS = 2**18  # of support examples in them, which models that compare all pairs pay for
+MOST_GATHERED = 2**25  # numbers of the queries that are gathered together
+QUERIES_AND_SHOT = 600
+
+
+class Accuracy(NamedTuple):
+    """Mean accuracy over episodes."""
+
+    mean: float  # percent
+    ci95: float  # percent, half the width of the 95 % interval of the mean
+    episodes: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.2f} ± {self.ci95:.2f} %"
+
+
+def summarise(accuracies: Sequence[float] | np.ndarray) -> Accuracy:
+    """Mean and 95 % interval (normal approximation, over episodes) of accuracies in [0, 1]."""
+    accuracies = np.asarray(accuracies, np.float64)
+    count = len(accuracies)
+    deviation = accuracies.std(ddof=1) if count > 1 else math.nan
+    return Accuracy(100 * accuracies.mean(), 196 * deviation / math.sqrt(count), count)
+
+
+def default_queries(embeddings: EmbeddingSet, shot: int) -> int:
+    """Query images per class at evaluation: 600 - shot, or what the smallest class allows.
+
+    Raises:
+      EpisodeSizeError: if the smallest class has no image left for the query.
+    """
+    queries = min(QUERIES_AND_SHOT, int(embeddings.counts.min())) - shot
+    if queries < 1:
+        smallest = embeddings.class_names[int(embeddings.counts.argmin())]
+        raise EpisodeSizeError(
+            f"{embeddings.name}: class {smallest} has {embeddings.counts.min()} images, {shot} "
+            "support images and at least one query were asked for; lower the shot"
+        )
+    return queries
+
+
+class AccuracyValidation:
+    """Meta-validation of a classifier by its accuracy, on the episodes of an `Evaluator`."""
+
+    name = "val_accuracy"  # a share in [0, 1]
+
+    def __init__(self, evaluator: "Evaluator", classifier: Classifier) -> None:
+        self.evaluator = evaluator
+        self.classifier = classifier
+
+    def __call__(self) -> Validated:
+        """Evaluate the classifier as it is now; the score is in percent."""
+        accuracy = summarise(self.evaluator.accuracies(self.classifier))
+        return Validated(accuracy.mean / 100, accuracy.mean, str(accuracy))
+
+
+class Evaluator:
+    """Evaluate classifiers on a fixed sequence of episodes of a split.
+
+    Queries of linear classifiers are not gathered: the weights of all episodes that drew a class
+    are multiplied with the class's whole block of embeddings at once, and images that are not
+    queries are masked.
+
+    Args:
+      embeddings: the split.
+      way, shot, queries: sizes of an episode; queries are per class.
+      episodes: how many to evaluate.
+      seed: integer; the episodes are a function of (split, seed) and of no model.
+
+    Raises:
+      EpisodeSizeError: if the split is too small.
+    """
+
+    def __init__(
+        self,
+        embeddings: EmbeddingSet,
+        way: int,
+        shot: int,
+        queries: int,
+        episodes: int,
+        seed: int,
+    ) -> None:
+        self.sampler = EpisodeSampler(embeddings, way, shot, queries, TASKS_DRAWN)
+        self.episodes = episodes
+        self._seed = seed
+        self._datasets = {}
+
+    def accuracies(
+        self, classifier: Classifier, progress: Callable[[int], object] | None = None
+    ) -> np.ndarray:
+        """Accuracy of each episode.
+
+        Args:
+          classifier: what to evaluate.
+          progress: called with the number of episodes that were just evaluated.
+
+        Returns:
+          float array [episodes].
+        """
+        if classifier not in self._datasets:
+            evaluate = self._linear if classifier.classify is None else self._gathered
+            self._datasets[classifier] = unrewritten(evaluate(classifier))
+        done, left = [], self.episodes
+        for accuracies in self._datasets[classifier]:
+            done.append(accuracies.numpy()[:left])
+            left -= len(done[-1])
+            if progress is not None:
+                progress(len(done[-1]))
+            if not left:
+                break
+        return np.concatenate(done)
+
+    def _drawn(self, support_only):
+        """A dataset of `EpisodeIndices` of `TASKS_DRAWN` episodes."""
+        name = f"{self.sampler.embeddings.name}/evaluation"
+        steps = tf.data.Dataset.range(math.ceil(self.episodes / TASKS_DRAWN))
+        return steps.map(
+            lambda step: self.sampler.indices(stream_seed(name, self._seed, step), support_only),
+            num_parallel_calls=2,
+        )
+
+    def _linear(self, classifier):
+        """A dataset of accuracies; several groups of episodes are evaluated at a time."""
+        sampler = self.sampler
+        all_others = (sampler.embeddings.counts == sampler.shot + sampler.queries).all()
+        pairs = (sampler.way * sampler.shot) ** 2
+        grouped = min(MOST_TASKS, MOST_PAIRS // pairs) // TASKS_DRAWN
+
+        def evaluate(indices):
+            adapted = classifier.adapt(sampler.images(indices.classes, indices.support))
+            weights, biases = adapted if isinstance(adapted, tuple) else (adapted, None)
+            right = count_correct(sampler.embeddings, indices, weights, biases)
+            return right / tf.cast(sampler.way * sampler.queries, tf.float32)
+
+        drawn = self._drawn(bool(all_others)).batch(max(1, grouped)).map(_merge_draws)
+        return drawn.map(evaluate, os.cpu_count() or 1)
+
+    def _gathered(self, classifier):
+        """The same for classifiers that want to see the queries, as many tasks as memory has."""
+        sampler = self.sampler
+        queries = sampler.way * sampler.queries
+        tasks = max(1, min(TASKS_DRAWN, MOST_GATHERED // (queries * sampler.embeddings.dim)))
+
+        def evaluate(indices):
+            params = classifier.adapt(sampler.images(indices.classes, indices.support))
+            query = sampler.images(indices.classes, indices.query)
+            query = tf.reshape(query, [-1, queries, sampler.embeddings.dim])
+            scores = classifier.classify(params, query)
+            labels = tf.repeat(tf.range(sampler.way), sampler.queries)
+            right = tf.argmax(scores, axis=-1, output_type=tf.int32) == labels
+            return tf.reduce_mean(tf.cast(right, tf.float32), axis=1)
+
+        return self._drawn(support_only=False).rebatch(tasks).map(evaluate)
+
+
+def _merge_draws(indices):
+    return EpisodeIndices(
+        *(None if part is None else tf.reshape(part, [-1, *part.shape[2:]]) for part in indices)
+    )
+
+
+def count_correct(
+    embeddings: EmbeddingSet,
+    indices: EpisodeIndices,
+    weights: tf.Tensor,
+    biases: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """Number of the queries that linear classifiers get right.
+
+    Args:
+      embeddings: an `EmbeddingSet`.
+      indices: an `EpisodeIndices` of [tasks] episodes.
+      weights: [tasks, way, dim].
+      biases: [tasks, way], or None.
+
+    Returns:
+      float32 [tasks].
+    """
+    way = tf.shape(weights)[1]
+    starts, counts = tf.constant(embeddings.starts), tf.constant(embeddings.counts)
+    table = embeddings.tensor()
+
+    def one_class(number):
+        """Number of right answers about one class's images, [tasks]."""
+        members = tf.where(indices.classes == number)  # [members, 2]: task, position
+        tasks, positions = members[:, 0], members[:, 1]
+        block = table[starts[number] : starts[number] + counts[number]]
+        block = normalise(block)
+        of_members = tf.transpose(tf.gather(weights, tasks), [1, 0, 2])  # [way, members, dim]
+        logits = tf.matmul(tf.reshape(of_members, [-1, block.shape[1]]), block, transpose_b=True)
+        logits = tf.reshape(logits, [way, -1, tf.shape(block)[0]])  # [way, members, images]
+        if biases is not None:
+            logits += tf.transpose(tf.gather(biases, tasks))[:, :, tf.newaxis]
+        nth = tf.range(tf.shape(tasks, out_type=tf.int64)[0])
+        own = tf.gather_nd(logits, tf.stack([positions, nth], axis=1))
+        # As argmax does, the first of equal scores wins; this is half the time of argmax.
+        earlier = tf.range(tf.cast(way, tf.int64))[:, tf.newaxis] < positions
+        lost = (logits > own) | ((logits == own) & earlier[:, :, tf.newaxis])
+        right = tf.cast(~tf.reduce_any(lost, axis=0), tf.float32)
+        right = _among_queries(right, indices, members)
+        return tf.scatter_nd(tasks[:, tf.newaxis], right, [tf.shape(weights, tf.int64)[0]])
+
+    per_class = tf.map_fn(
+        one_class,
+        tf.range(embeddings.num_classes),
+        fn_output_signature=tf.TensorSpec([None], tf.float32),
+        parallel_iterations=2,
+    )
+    return tf.reduce_sum(per_class, axis=0)
+
+
+def _among_queries(right, indices, members):
+    """Sum [members, images] over each member's queries; all but its support if none are listed."""
+    listed = indices.support if indices.query is None else indices.query
+    of_listed = tf.gather(right, tf.gather_nd(listed, members), batch_dims=1)
+    of_listed = tf.reduce_sum(of_listed, axis=1)
+    return of_listed if indices.query is not None else tf.reduce_sum(right, axis=1) - of_listed

@@ -1,0 +1,89 @@
+"""A classifier's accuracy beside that of the baseline and published numbers."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import tqdm
+
+from data_pipeline.embeddings import EmbeddingSet
+from leo_tf import methods
+from leo_tf.classification.evaluation import Evaluator, default_queries, summarise
+from leo_tf.config.methods import BASELINE, DEFAULT, METHODS
+from leo_tf.meta.classifier import Classifier
+from leo_tf.published.reference import published
+
+
+def measure(
+    classifier: Classifier,
+    embeddings: EmbeddingSet,
+    way: int,
+    shot: int,
+    episodes: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Evaluate a classifier and the baseline on the same episodes.
+
+    Args:
+      classifier: what to evaluate.
+      embeddings: the classes to draw episodes from.
+      way, shot: sizes of an episode.
+      episodes: how many.
+      seed: integer; decides the episodes.
+
+    Returns:
+      A dict: test_accuracy, ci95, nearest_centroid_accuracy, nearest_centroid_ci95 (percent),
+      test_episodes, queries (per class).
+
+    Raises:
+      EpisodeSizeError: if the split is too small.
+    """
+    queries = default_queries(embeddings, shot)
+    evaluator = Evaluator(embeddings, way, shot, queries, episodes, seed)
+    baseline = methods.build(BASELINE, METHODS[BASELINE].settings(), embeddings)
+    with tqdm.tqdm(
+        total=2 * episodes, unit="episode", desc="test", disable=not sys.stderr.isatty()
+    ) as bar:
+        found = summarise(evaluator.accuracies(classifier, bar.update))
+        beside = summarise(evaluator.accuracies(baseline, bar.update))
+    return {
+        "test_accuracy": found.mean,
+        "ci95": found.ci95,
+        "test_episodes": found.episodes,
+        "queries": queries,
+        f"{BASELINE}_accuracy": beside.mean,
+        f"{BASELINE}_ci95": beside.ci95,
+    }
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Lay out a result as lines of text.
+
+    Args:
+      result: a dict with method (LEO if it has none), dataset, crop, way, shot, split and what
+        `measure` returns.
+    """
+    heading = (
+        f"{result['dataset']} ({result['crop']}), {result['way']}-way {result['shot']}-shot, "
+        f"{result['split']}: {result['test_episodes']} episodes, "
+        f"{result['queries']} queries per class"
+    )
+    method, accuracy = result.get("method", DEFAULT), result["test_accuracy"]
+    title = METHODS[method].title
+    rows = [(f"{title}, this run", f"{accuracy:6.2f} ± {result['ci95']:.2f}", "")]
+    beside = []
+    if method != BASELINE:
+        name = f"{METHODS[BASELINE].title} of the embeddings"
+        beside.append((name, result[f"{BASELINE}_accuracy"], result[f"{BASELINE}_ci95"]))
+    if result["split"] == "test":
+        setting = (result[name] for name in ("dataset", "crop", "way", "shot"))
+        beside += [(row.method, row.accuracy, row.interval) for row in published(*setting)]
+    rows += [
+        (name, f"{figure:6.2f} ± {interval:.2f}", f"{accuracy - figure:+.2f}")
+        for name, figure, interval in beside
+    ]
+    lines = [f"{'accuracy, %':>49}" + (f"   {title} minus it" if beside else "")]
+    width = len(title) + len(" minus it")
+    lines += [f"{name:36} {figure:>14}  {gap:>{width}}".rstrip() for name, figure, gap in rows]
+    note = "± is the 95 % interval of the mean over the episodes; published ± is over runs."
+    return "\n".join([heading, *lines, note])

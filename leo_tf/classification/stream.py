@@ -1,0 +1,40 @@
+"""The stream of training steps: episodes and noise, both functions of (seed, step)."""
+
+import tensorflow as tf
+
+from data_pipeline.embeddings import EmbeddingSet
+from data_pipeline.episodes import EpisodeSampler, EpisodeSizes
+from data_pipeline.streams import stream_seed, unrewritten
+from leo_tf.config.experiments import Classification
+from leo_tf.meta.model import MetaModel
+from leo_tf.meta.noise import draw
+
+
+def training_steps(
+    model: MetaModel, embeddings: EmbeddingSet, experiment: Classification, start: int = 0
+) -> tf.data.Dataset:
+    """Stream training steps: pairs (`Episodes`, noise), drawn ahead on another thread.
+
+    Args:
+      model: declares its episodes and its noise.
+      embeddings: what to train on.
+      experiment: the sizes of an episode, and the seed.
+      start: number of the first step; element t is a function of (seed, start + t).
+
+    Returns:
+      An endless `tf.data.Dataset`.
+
+    Raises:
+      EpisodeSizeError: if the embeddings are too few for the episodes.
+    """
+    tested = experiment.way, experiment.shot, experiment.queries, experiment.tasks
+    sizes = model.batch_spec(EpisodeSizes(*tested))
+    sampler = EpisodeSampler(embeddings, *sizes)
+    spec = model.noise_spec(sizes.shapes(embeddings.dim))
+
+    def steps(step):
+        seed = stream_seed("train/episodes", experiment.seed, step)
+        return sampler.episodes(seed), draw(spec, experiment.seed, step)
+
+    numbers = tf.data.Dataset.counter(start)
+    return unrewritten(numbers.map(steps, num_parallel_calls=2).prefetch(4))

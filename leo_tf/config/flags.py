@@ -1,0 +1,91 @@
+"""Settings as flags of a command: a flag for every field of the settings classes."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+
+from absl import flags
+
+from leo_tf.config.experiments import (
+    EXPERIMENTS,
+    Classification,
+    Config,
+    config_from_flat,
+    make_config,
+)
+from leo_tf.config.methods import DEFAULT
+from leo_tf.config.settings import check_value, fields_by_name
+
+_DEFINE: dict[object, Callable[..., object]] = {
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    bool: flags.DEFINE_bool,
+    str: flags.DEFINE_string,
+}
+
+
+def define_all(values: flags.FlagValues) -> None:
+    """Define --experiment, --method and a flag for every setting; unset ones take the preset."""
+    kinds = ", ".join(EXPERIMENTS)
+    flags.DEFINE_string("experiment", None, f"{kinds} [that of the data set]", flag_values=values)
+    methods = ", ".join(Classification.methods)
+    flags.DEFINE_string("method", None, f"{methods} [{DEFAULT}]", flag_values=values)
+    define(values, _fields())
+
+
+def define(
+    values: flags.FlagValues, names: Iterable[str], kinds: Iterable[str] = tuple(EXPERIMENTS)
+) -> None:
+    """Define flags of some settings, for some kinds of experiment; unset ones take the preset."""
+    for name in names:
+        field = _fields()[name]
+        meaning = f"{field.metadata['help']} [{_default(name, kinds)}]"
+        _DEFINE[field.type](name, None, meaning, flag_values=values)
+
+
+def configuration(
+    values: flags.FlagValues, names: Iterable[str] = (), base: Config | None = None, **more: str
+) -> Config:
+    """Build the configuration that flags ask for.
+
+    Args:
+      values: the flags.
+      names: the settings that have a flag; by default all, with the experiment and the method.
+      base: where settings whose flag is not set come from; None for presets and defaults.
+      **more: further arguments of `make_config`.
+
+    Raises:
+      ValueError: one line, if they make no sense.
+    """
+    names = [*names] or ["experiment", "method", *_fields()]
+    asked = {name: values[name].value for name in names if values[name].value is not None}
+    if base is not None:
+        return config_from_flat({**base.flat(), **asked})
+    return make_config(**asked, **more)
+
+
+def check(name: str, value: float) -> None:
+    """Raise a ValueError, one line, if a flag with a setting's name has a value out of bounds."""
+    check_value(_fields()[name], value)
+
+
+def _fields():
+    """Fields of all settings classes by name; those of classification first."""
+    classes = []
+    for kind in EXPERIMENTS.values():
+        classes += [kind, *(entry.settings for entry in kind.methods.values())]
+    return fields_by_name(classes)
+
+
+def _default(name, kinds):
+    """Write the default of a setting, or those of both experiments if they differ."""
+    found = [_default_in(EXPERIMENTS[kind], name) for kind in kinds]
+    return found[0] if name == "dataset" else "; ".join(dict.fromkeys(found))
+
+
+def _default_in(kind, name):
+    """Write a setting's default in an experiment: its own, or of the first method that has it."""
+    for settings in (kind, *(entry.settings for entry in kind.methods.values())):
+        for field in dataclasses.fields(settings):
+            if field.name == name:
+                return str(field.default)
+    return "-"

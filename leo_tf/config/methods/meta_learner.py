@@ -1,0 +1,26 @@
+"""Settings that methods have in common."""
+
+import dataclasses
+
+from leo_tf.config.settings import Settings, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Method(Settings):
+    """A method without settings."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MetaLearner(Method):
+    """A method whose variables are meta-learned by clipped outer steps of Adam."""
+
+    outer_lr: float = setting(
+        1e-4,
+        "learning rate of Adam, which takes the outer steps",
+        above=0,
+        search=(1e-5, 1e-2, "log"),
+    )
+    gradient_threshold: float = setting(0.1, "bound on each entry of a meta-gradient", above=0)
+    gradient_norm_threshold: float = setting(
+        0.1, "bound on the norm of each variable's meta-gradient", above=0
+    )

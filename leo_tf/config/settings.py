@@ -1,0 +1,81 @@
+"""A setting: one field of a settings class, from which flags, checks and search spaces derive."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+SearchSpace = tuple[float, float] | tuple[float, float, str] | list | None
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    at_least: float = 0,
+    above: float | None = None,
+    below: float | None = None,
+    search: SearchSpace = None,
+) -> Any:
+    """Declare one field of a settings class.
+
+    Args:
+      default: its value where no preset and no user says otherwise.
+      help: what it is, with its symbol and equation in the paper; the text of its flag.
+      at_least, above, below: bounds of a number.
+      search: values to try: (low, high), (low, high, "log") or a list; None: it is not searched.
+    """
+    metadata = {"help": help, "bounds": (at_least, above, below), "search": search}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def with_default(parent: type, name: str, default: Any) -> Any:
+    """Declare a parent's field again with another default: its text, bounds and search stay."""
+    (field,) = (field for field in dataclasses.fields(parent) if field.name == name)
+    return dataclasses.field(default=default, metadata=field.metadata)
+
+
+class Settings:
+    """Base of settings classes, frozen dataclasses of `setting`s; checks them when it is made.
+
+    Raises:
+      ValueError: one line, if a value makes no sense.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field]]  # each subclass has its own
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        for field in dataclasses.fields(self):
+            check_value(field, getattr(self, field.name))
+
+
+def check_value(field: dataclasses.Field, value: Any) -> None:
+    """Raise a ValueError, one line, if a value lies outside the bounds of a `setting`."""
+    if isinstance(value, bool | str):
+        return
+    name, (at_least, above, below) = field.name, field.metadata["bounds"]
+    check_finite(name, value)
+    if at_least > 0 and value < at_least:
+        raise ValueError(f"{name} must be at least {at_least}, not {value}")
+    if value < at_least:
+        raise ValueError(f"{name} must not be negative, it is {value}")
+    if above is not None and value <= above:
+        raise ValueError(f"{name} must be above {above}")
+    if below is not None and value >= below:
+        raise ValueError(f"{name} must be below {below}, it is {value}")
+
+
+def check_finite(name: str, value: float) -> None:
+    """Raise a ValueError, one line, if a number is infinite or none."""
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number, not {value}")
+
+
+def fields_by_name(classes: Sequence[type]) -> dict[str, dataclasses.Field]:
+    """Return the fields of settings classes; of a name in several, the first."""
+    found: dict[str, dataclasses.Field] = {}
+    for each in classes:
+        for field in dataclasses.fields(each):
+            found.setdefault(field.name, field)
+    return found

@@ -1,0 +1,1 @@
+"""The model beside recorded runs of the published code."""

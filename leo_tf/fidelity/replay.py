@@ -1,0 +1,139 @@
+"""Run the model on a golden file's variables, episodes and noise."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from data_pipeline.episodes import Episodes, class_labels
+from leo_tf.config.methods.leo import LEOSettings
+from leo_tf.fidelity.golden import VARIABLES, GoldenFile
+from leo_tf.meta.distributions import sample_with
+from leo_tf.meta.noise import Normal
+from leo_tf.methods.leo import LEOClassifier
+
+
+def replay(golden: GoldenFile) -> dict[str, np.ndarray]:
+    """Recompute everything that a golden file records.
+
+    Evaluation runs as plain graph, training steps compiled by XLA: the way `leo_tf.run` runs
+    them.
+
+    Args:
+      golden: a `GoldenFile`.
+
+    Returns:
+      {name: array}, with the names and shapes of `golden.references`.
+
+    Raises:
+      ValueError: if the variables do not fit the config, or something unknown is recorded.
+    """
+    model = _restore(golden)
+    computed = _evaluate(model, golden)
+    outer_step = tf.function(model.outer_step, jit_compile=True)
+    losses, accuracies = [], []
+    for step in range(golden.setting("steps")):
+        episodes, noise = _inputs(model, golden, step)
+        if step == 0:
+            computed |= _copies("train", model, model.adapt(*episodes[:2], noise), noise)
+        result, gradients, clipped = outer_step(episodes, noise)
+        if step == 0:
+            computed |= _first_step(result, gradients, clipped)
+        losses.append(result.loss)
+        accuracies.append(tf.reduce_mean(result.terms["accuracy"]))
+    computed |= {"steps/loss": losses, "steps/accuracy": accuracies}
+    computed |= {f"final/{n}": v for n, v in zip(VARIABLES, model.trainable_variables, strict=True)}
+    unknown = sorted(golden.references.keys() - computed.keys())
+    if unknown:
+        raise ValueError(f"{golden.path}: records {unknown[0]!r}, which no model computes")
+    return {name: np.asarray(value) for name, value in computed.items()}
+
+
+def relative_error(value: np.ndarray, reference: np.ndarray) -> float:
+    """Largest absolute difference over the largest absolute reference value.
+
+    Args:
+      value: array.
+      reference: array of the same shape.
+
+    Returns:
+      A float; infinite if the shapes differ or one is NaN where the other is not. A NaN in
+      both is no difference. Absolute where the reference is all zeros.
+    """
+    value, reference = np.asarray(value, np.float64), np.asarray(reference, np.float64)
+    if value.shape != reference.shape or (np.isnan(value) != np.isnan(reference)).any():
+        return float("inf")
+    difference = np.nanmax(np.abs(value - reference), initial=0.0)
+    scale = np.nanmax(np.abs(reference), initial=0.0)
+    return float(difference / scale) if scale > 0 else float(difference)
+
+
+def _restore(golden):
+    dim = golden["support"].shape[-1]
+    names = [field.name for field in dataclasses.fields(LEOSettings) if field.name in golden.config]
+    settings = {name: golden.setting(name) for name in names}
+    model = LEOClassifier(dim, dtype=golden.setting("dtype"), **settings)
+    for variable, value in zip(model.trainable_variables, golden.variables(), strict=True):
+        if variable.shape != value.shape:
+            raise ValueError(
+                f"{golden.path}: {variable.path} has shape {value.shape}, "
+                f"its config asks for {tuple(variable.shape)}; record the file again"
+            )
+        variable.assign(value)
+    optimizer = keras.optimizers.Adam(
+        golden.setting("outer_lr"),
+        beta_1=golden.setting("adam_beta1"),
+        beta_2=golden.setting("adam_beta2"),
+        epsilon=golden.setting("adam_epsilon"),
+    )
+    optimizer.build(model.trainable_variables)
+    model.compile(optimizer=optimizer)
+    return model
+
+
+def _inputs(model, golden, step):
+    dtype = golden.setting("dtype")
+    support, query = (tf.constant(array, dtype) for array in golden.episode(step))
+    episodes = Episodes(
+        support, class_labels(support.shape[:3]), query, class_labels(query.shape[:3])
+    )
+    spec = model.noise_spec(Episodes(*(tuple(part.shape) for part in episodes)))
+    recorded = golden.noise(step)
+    noise = {
+        name: tf.constant(recorded[name], dtype if isinstance(drawn, Normal) else tf.bool)
+        for name, drawn in spec.items()
+    }
+    return episodes, noise
+
+
+def _evaluate(model, golden):
+    episodes, _ = _inputs(model, golden, 0)
+    result = tf.function(model.meta_loss)(episodes)
+    return {
+        "eval/loss": result.task_losses,
+        "eval/accuracy": result.terms["accuracy"],
+        **_copies("eval", model, result.adaptation, None),
+    }
+
+
+def _copies(kind, model, adaptation, noise):
+    """Latents and weights of every copy; the model itself only keeps averages of the weights."""
+    eps = None if noise is None else noise["decoder"][-1]
+    after_leo = sample_with(model.decoder(adaptation.latents_adapted), eps)
+    moved = adaptation.params - adaptation.params_after_leo
+    return {
+        f"{kind}/latents_init": adaptation.latents_init,
+        f"{kind}/latents_adapted": adaptation.latents_adapted,
+        f"{kind}/weights_after_leo": after_leo,
+        f"{kind}/weights_final": after_leo + moved[:, :, tf.newaxis],
+    }
+
+
+def _first_step(result, gradients, clipped):
+    return {
+        "train/loss": result.task_losses,
+        **{f"train/{n}": v for n, v in result.terms.items()},
+        **{f"grad/{n}": v for n, v in zip(VARIABLES, gradients, strict=True)},
+        **{f"clipped/{n}": v for n, v in zip(VARIABLES, clipped, strict=True)},
+    }

@@ -1,0 +1,1 @@
+"""Latent Embedding Optimization: section 2.3 of the paper."""

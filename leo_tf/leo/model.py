@@ -1,0 +1,174 @@
+"""Latent Embedding Optimization as a Keras model, for any encoder, decoder and learner."""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from data_pipeline.episodes import Episodes
+from leo_tf.config.methods.leo import LatentOptimization
+from leo_tf.leo.penalties import l2_penalty, orthogonality_penalty
+from leo_tf.meta.distributions import one_sample_kl, sample_with
+from leo_tf.meta.inner_loops import adapt_latents, adapt_parameters
+from leo_tf.meta.learner import Learner
+from leo_tf.meta.model import MetaLoss, MetaModel
+from leo_tf.meta.noise import dropout
+
+
+class Adaptation(NamedTuple):
+    """What LEO makes of a batch of support sets."""
+
+    latents_init: tf.Tensor  # [tasks, ..., num_latents], z_0
+    latents_adapted: tf.Tensor  # the same after the latent loop
+    params_after_leo: tf.Tensor  # [tasks, ..., size], decoded from the adapted latents
+    params: tf.Tensor  # the same after fine-tuning
+    kl: tf.Tensor  # [tasks]; 0 without noise
+    encoder_penalty: tf.Tensor  # [tasks]; 0 without noise
+
+
+class LEO(MetaModel):
+    """Latent Embedding Optimization (Rusu et al., ICLR 2019, arXiv 1807.05960, algorithm 1).
+
+    The encoder turns a support set into a distribution over latents z; the decoder turns z
+    into parameters of the learner f_theta; z is adapted by gradient descent on the learner's
+    support loss, then the parameters themselves are ("fine-tuning"). Gradients of the query
+    loss flow back through both loops, second order included.
+
+    Without noise, distributions are replaced by their means and nothing is dropped. What lies
+    between the axes of tasks and of latents is the encoder's, the decoder's and the learner's
+    affair: classes and copies for the classifier, samples for the regressor.
+
+    A subclass declares its noise, of these names: latent [tasks, ..., num_latents], of z; what
+    `decoder_noise` takes the decodes' from; encoder_keep, support_keep [steps, ...] and query_keep,
+    masks of dropout on the encoder's inputs, on the support at each inner step and on the query. A
+    mask that is not declared drops nothing.
+
+    Args:
+      encoder: layer (support, labels) -> Normal over latents [tasks, ..., num_latents].
+      decoder: layer with `generator()`, `copies(latents)`, `dim` and `kernel`.
+      learner: a `leo_tf.meta.learner.Learner`.
+      settings: its hyperparameters.
+      dropout_rate: share of input units that the masks drop.
+      inner_bound: bound of the steps in latent space, see `leo_tf.meta.inner_loops`; None for none.
+      finetuning_bound: the same for the steps on the parameters.
+      **kwargs: see `keras.Model`.
+    """
+
+    # Parts of the loss: the first three per task and unweighted, the penalties weighted.
+    terms = ("query_loss", "kl", "encoder_penalty", "l2_penalty", "orthogonality_penalty")
+    rate_names = ("inner_lr", "finetuning_lr")
+
+    def __init__(
+        self,
+        encoder: keras.layers.Layer,
+        decoder: keras.layers.Layer,
+        learner: Learner,
+        settings: LatentOptimization,
+        *,
+        dropout_rate: float = 0.0,
+        inner_bound: float | None = None,
+        finetuning_bound: float | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(learner, settings, **kwargs)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.dropout_rate = dropout_rate
+        self.inner_bound = inner_bound
+        self.finetuning_bound = finetuning_bound
+        self.inner_lr = self.rates(settings.num_latents, settings.inner_lr_init, "inner_lr")
+        self.finetuning_lr = self.rates(decoder.dim, settings.finetuning_lr_init, "finetuning_lr")
+        self.track()
+
+    def decoder_noise(self, noise: dict[str, tf.Tensor], decode: int) -> tf.Tensor:
+        """Return the standard normal numbers of the decode after so many latent steps."""
+        raise NotImplementedError
+
+    def adapt(
+        self, support: tf.Tensor, labels: tf.Tensor, noise: dict[str, tf.Tensor] | None = None
+    ) -> Adaptation:
+        """Fit the learner to support sets: both inner loops (algorithm 1, lines 4 to 10).
+
+        Args:
+          support: inputs, [tasks, ..., input size].
+          labels: their labels, [tasks, ...].
+          noise: of the names that the class lists; None for means and no dropout.
+        """
+        latent_steps = self.settings.inner_unroll_length
+        steps = latent_steps + self.settings.finetuning_unroll_length
+        latent_eps, decoder_eps = None, [None] * (latent_steps + 1)
+        if noise is not None:
+            latent_eps = noise["latent"]
+            decoder_eps = [self.decoder_noise(noise, s) for s in range(latent_steps + 1)]
+        distribution = self.encoder(self._drop(support, noise, "encoder_keep"), labels)
+        latents_init = sample_with(distribution, latent_eps)
+        batches = [(self._drop(support, noise, "support_keep", s), labels) for s in range(steps)]
+        latents, params_after_leo = adapt_latents(
+            self.decoder.generator(),
+            self.learner,
+            latents_init,
+            self.inner_lr,
+            batches[:latent_steps],
+            decoder_eps,
+            self.inner_bound,
+        )
+        # Each averaged copy moves by its own share of the gradient, and so does the average.
+        rate = self.finetuning_lr / self.decoder.copies(latents)
+        params = adapt_parameters(
+            self.learner,
+            params_after_leo,
+            rate,
+            batches[latent_steps:],
+            self.finetuning_bound,
+        )
+        kl = encoder_penalty = tf.zeros(tf.shape(latents)[:1], latents.dtype)
+        if noise is not None:
+            kl = one_sample_kl(distribution, latents_init)
+            moved = tf.square(tf.stop_gradient(latents) - latents_init)
+            encoder_penalty = tf.reduce_mean(moved, axis=range(1, moved.shape.rank))
+        return Adaptation(latents_init, latents, params_after_leo, params, kl, encoder_penalty)
+
+    def meta_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
+        """Adapt to the support sets and evaluate on the queries (equation 6 plus R)."""
+        adaptation = self.adapt(episodes.support, episodes.support_labels, noise)
+        query = self._drop(episodes.query, noise, "query_keep")
+        evaluated = adaptation.params, query, episodes.query_labels
+        query_loss = self.learner.query_loss(*evaluated)
+        settings = self.settings
+        l2 = settings.l2_penalty_weight * l2_penalty(self.penalised_kernels)
+        orthogonality = settings.orthogonality_penalty_weight * orthogonality_penalty(
+            tf.convert_to_tensor(self.decoder.kernel)
+        )
+        task_losses = (
+            query_loss
+            + settings.kl_weight * adaptation.kl
+            + settings.encoder_penalty_weight * adaptation.encoder_penalty
+            + l2
+            + orthogonality
+        )
+        terms = {
+            **self.learner.metrics(*evaluated),
+            "query_loss": query_loss,
+            "kl": adaptation.kl,
+            "encoder_penalty": adaptation.encoder_penalty,
+            "l2_penalty": l2,
+            "orthogonality_penalty": orthogonality,
+        }
+        return MetaLoss(tf.reduce_mean(task_losses), task_losses, terms, adaptation)
+
+    @property
+    def penalised_kernels(self) -> list[tf.Tensor]:
+        """The matrices under the L2 penalty: the encoder's and the decoder's, no rates."""
+        variables = [*self.encoder.trainable_variables, *self.decoder.trainable_variables]
+        return [tf.convert_to_tensor(v) for v in variables if len(v.shape) == 2]
+
+    def call(self, support, labels):
+        """Parameters of the learner for support sets, without noise: [tasks, ..., size]."""
+        return self.adapt(support, labels).params
+
+    def _drop(self, inputs, noise, name, step=None):
+        """Apply a mask of the noise, or its part for one step, if there is one."""
+        if noise is None or name not in noise:
+            return inputs
+        keep = noise[name] if step is None else noise[name][step]
+        return dropout(inputs, keep, self.dropout_rate)

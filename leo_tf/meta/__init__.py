@@ -1,0 +1,1 @@
+"""What every meta-learner shares: the outer step, inner loops, learners, noise."""

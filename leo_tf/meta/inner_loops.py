@@ -1,0 +1,87 @@
+"""The two inner loops of LEO: gradient steps on the latents, then on the parameters.
+
+Either loop may be given a bound s, which makes its steps `rate * g / (s + |g|)` for a gradient g
+of norm |g|, taken over the last axis. Under a small gradient that is gradient descent at the rate
+`rate / s`; under a large one the step has the direction of the gradient and a length that the
+meta-learned rates set and the gradient cannot exceed. A squared loss needs it: its gradient grows
+with the error, so that from some rate on one task's error grows at every step until it is NaN, and
+outer steps raise the rates until a task does. Unlike clipping at a norm, it slows down near the
+optimum at every size of gradient, so the steps settle. None is plain gradient descent, as in the
+published code.
+"""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+
+from leo_tf.meta.learner import Learner
+
+
+def adapt_latents(
+    generate: Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor],
+    learner: Learner,
+    latents: tf.Tensor,
+    rate: tf.Tensor | keras.Variable,
+    batches: Sequence[tuple[tf.Tensor, tf.Tensor]],
+    noise: Sequence[tf.Tensor | None],
+    bound: float | None = None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Take gradient steps on the latents through the decoder (paper, section 2.3.3).
+
+    Step s follows the gradient of the sum of the support losses of freshly sampled
+    parameters: the decoder's vector-Jacobian product applied to the learner's gradient.
+
+    Args:
+      generate: the decoder's function from (latents, eps) to parameters.
+      learner: gives `gradient(params, inputs, labels)`.
+      latents: [tasks, ..., num_latents].
+      rate: [num_latents], the meta-learned step sizes.
+      batches: one (inputs, labels) of the support per step; their number is the unroll length.
+      noise: one eps per step and one more for the final decode; None for the decoder's means.
+      bound: float above 0, or None for plain steps.
+
+    Returns:
+      The adapted latents and the parameters decoded from them.
+    """
+    for (inputs, labels), eps in zip(batches, noise[:-1], strict=True):
+        with tf.GradientTape() as tape:
+            tape.watch(latents)
+            params = generate(latents, eps)
+        direction = learner.gradient(params, inputs, labels)
+        gradient = tape.gradient(params, latents, output_gradients=direction)
+        latents -= rate * _bounded(gradient, bound)
+    return latents, generate(latents, noise[-1])
+
+
+def adapt_parameters(
+    learner: Learner,
+    params: tf.Tensor,
+    rate: tf.Tensor | keras.Variable,
+    batches: Sequence[tuple[tf.Tensor, tf.Tensor]],
+    bound: float | None = None,
+) -> tf.Tensor:
+    """Take gradient steps on the generated parameters themselves ("fine-tuning").
+
+    Args:
+      learner: gives `gradient(params, inputs, labels)`.
+      params: [tasks, ..., size].
+      rate: [size], the step sizes.
+      batches: one (inputs, labels) of the support per step.
+      bound: float above 0, or None for plain steps.
+
+    Returns:
+      The fine-tuned parameters.
+    """
+    for inputs, labels in batches:
+        params -= rate * _bounded(learner.gradient(params, inputs, labels), bound)
+    return params
+
+
+def _bounded(gradient, bound):
+    """Return g / (bound + |g|), which is shorter than 1; g itself without a bound."""
+    if bound is None:
+        return gradient
+    squares = tf.reduce_sum(tf.square(gradient), axis=-1, keepdims=True)
+    # The root has no finite slope at 0, and the tape differentiates it.
+    return gradient / (bound + tf.sqrt(squares + 1e-12))

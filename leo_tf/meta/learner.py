@@ -1,0 +1,83 @@
+"""Learners: the network f_theta that LEO generates for a task, and its loss."""
+
+import tensorflow as tf
+
+
+class Learner:
+    """A differentiable loss of generated parameters; `loss` is all that an instance must define."""
+
+    metric_names = ()
+
+    def loss(self, params: tf.Tensor, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Evaluate generated parameters on labelled examples.
+
+        Args:
+          params: generated parameters, [tasks, ...].
+          inputs: [tasks, ..., input size].
+          labels: [tasks, ...].
+
+        Returns:
+          [tasks, examples], one loss per example.
+        """
+        raise NotImplementedError
+
+    def query_loss(self, params: tf.Tensor, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """What the outer step minimises, [tasks]: the mean of the losses of a task's queries."""
+        return tf.reduce_mean(self.loss(params, inputs, labels), axis=1)
+
+    def gradient(self, params: tf.Tensor, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Gradient in `params` of each task's sum of losses; itself differentiable."""
+        with tf.GradientTape() as tape:
+            tape.watch(params)
+            loss = tf.reduce_sum(self.loss(params, inputs, labels))
+        return tape.gradient(loss, params)
+
+    def metrics(
+        self, params: tf.Tensor, inputs: tf.Tensor, labels: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Further figures of merit: {name: [tasks]} for `metric_names`."""
+        return {}
+
+
+class LinearClassifier(Learner):
+    """Softmax classifier without bias: one weight vector per class (paper, section 2.3.2).
+
+    Shapes: params [tasks, way, dim], inputs [tasks, way, examples, dim], integer labels
+    [tasks, way, examples].
+    """
+
+    metric_names = ("accuracy",)
+
+    def logits(self, params: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
+        """Scores of the classes, [tasks, way * examples, way]."""
+        return tf.matmul(_flat(inputs, 1), params, transpose_b=True)
+
+    def loss(self, params: tf.Tensor, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Softmax cross-entropy, [tasks, way * examples]."""
+        logits = self.logits(params, inputs)
+        targets = self._targets(logits, labels)
+        return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+
+    def gradient(self, params: tf.Tensor, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Gradient of the summed loss, (softmax - one_hot)^T x: [tasks, way, dim]."""
+        logits = self.logits(params, inputs)
+        residual = tf.nn.softmax(logits) - self._targets(logits, labels)
+        return tf.matmul(residual, _flat(inputs, 1), transpose_a=True)
+
+    def metrics(
+        self, params: tf.Tensor, inputs: tf.Tensor, labels: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Share of examples whose highest score is their label's: {"accuracy": [tasks]}."""
+        predicted = tf.argmax(self.logits(params, inputs), axis=-1, output_type=labels.dtype)
+        correct = tf.cast(predicted == _flat(labels, 0), params.dtype)
+        return {"accuracy": tf.reduce_mean(correct, axis=1)}
+
+    def _targets(self, logits, labels):
+        return tf.one_hot(_flat(labels, 0), tf.shape(logits)[-1], dtype=logits.dtype)
+
+
+def _flat(tensor, kept):
+    """Merge [tasks, way, examples, *kept] into [tasks, way * examples, *kept]."""
+    shape = tf.shape(tensor)
+    rest = [tensor.shape[3]] if kept else []
+    return tf.reshape(tensor, [shape[0], shape[1] * shape[2], *rest])

@@ -1,0 +1,141 @@
+"""What every meta-learner does alike: the outer step, and keeping track of its figures."""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from data_pipeline.episodes import Episodes, EpisodeSizes
+from leo_tf.config.methods.meta_learner import MetaLearner
+from leo_tf.meta.learner import Learner
+from leo_tf.meta.noise import Mask, Normal
+from leo_tf.meta.outer_step import clip, guard_against_nan
+
+
+class MetaLoss(NamedTuple):
+    """The meta-objective of a batch of episodes and its parts."""
+
+    loss: tf.Tensor  # scalar L, what the outer step minimises
+    task_losses: tf.Tensor  # [tasks], L is their mean
+    terms: dict  # by name: what the learner measures, and `MetaModel.terms`; [tasks] or scalar
+    adaptation: NamedTuple  # what the model makes of the support sets
+
+
+class MetaModel(keras.Model):
+    """A Keras model whose training step is one outer step on a batch of tasks.
+
+    A training step is a pure function of (variables, episodes, noise): `fit` takes a dataset
+    of pairs (`Episodes`, noise). A subclass defines `meta_loss`, declares in `noise_spec` what its
+    steps draw, and calls `track` when all its variables are there.
+
+    Args:
+      learner: a `leo_tf.meta.learner.Learner`.
+      settings: its hyperparameters.
+    """
+
+    terms = ()  # parts of the loss, beside what the learner measures
+    rate_names = ()  # attributes that hold meta-learned step sizes
+
+    def __init__(self, learner: Learner, settings: MetaLearner, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.learner = learner
+        self.settings = settings
+
+    def batch_spec(self, sizes: EpisodeSizes) -> EpisodeSizes:
+        """Declare the episodes that a training step takes, given those it is tested on."""
+        return sizes
+
+    def noise_spec(self, shapes: Episodes) -> dict[str, Normal | Mask]:
+        """Declare what a training step draws.
+
+        Args:
+          shapes: an `Episodes` of the shapes of its episodes, tuples of integers.
+
+        Returns:
+          {name: `Normal` or `Mask`}; empty if a step is not random.
+        """
+        return {}
+
+    def make_optimizer(
+        self, rate: float | keras.optimizers.schedules.LearningRateSchedule | None = None
+    ) -> keras.optimizers.Optimizer:
+        """Make the optimizer of the outer steps: Adam with the published epsilon.
+
+        Args:
+          rate: its learning rate, or a schedule of it; by default the settings' outer_lr.
+        """
+        rate = self.settings.outer_lr if rate is None else rate
+        return keras.optimizers.Adam(rate, epsilon=1e-8)
+
+    def rates(self, size: int, value: float, name: str) -> keras.Variable:
+        """Make a variable of meta-learned step sizes, [size], all of one initial value."""
+        return self.add_weight(
+            shape=(size,), initializer=keras.initializers.Constant(value), name=name
+        )
+
+    def track(self) -> None:
+        """Make the metrics that training and evaluation report."""
+        norms = [f"gradient_norm/{_label(v)}" for v in self.trainable_variables]
+        names = ["loss", *self.learner.metric_names, *self.terms, *norms]
+        self._trackers = {name: keras.metrics.Mean(name=name) for name in names}
+
+    def meta_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
+        """Adapt to the support sets and evaluate on the queries.
+
+        Args:
+          episodes: a batch of tasks.
+          noise: what `noise_spec` declares, drawn; None as a whole is evaluation: means, no
+            dropout.
+        """
+        raise NotImplementedError
+
+    def outer_step(
+        self, episodes: Episodes, noise: dict[str, tf.Tensor]
+    ) -> tuple[MetaLoss, list[tf.Tensor], list[tf.Tensor]]:
+        """Move the variables along the clipped meta-gradient (algorithm 1, line 12).
+
+        Returns:
+          The `MetaLoss` before the step, and the gradients of its loss for
+          `trainable_variables`, as they are and as they were applied.
+        """
+        variables = self.trainable_variables
+        with tf.GradientTape() as tape:
+            result = self.meta_loss(episodes, noise)
+        gradients = tape.gradient(
+            result.loss,
+            [variable.value for variable in variables],
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,  # the rates of a loop of no step
+        )
+        guarded = guard_against_nan(result.loss, gradients, variables)
+        bounds = self.settings.gradient_threshold, self.settings.gradient_norm_threshold
+        clipped = clip(guarded, *bounds)
+        self.optimizer.apply_gradients(zip(clipped, variables, strict=True))
+        return result, gradients, clipped
+
+    def train_step(self, data):
+        """Take one outer step on a pair (`Episodes`, noise)."""
+        result, gradients, _ = self.outer_step(*data)
+        norms = {
+            f"gradient_norm/{_label(variable)}": tf.norm(gradient)
+            for variable, gradient in zip(self.trainable_variables, gradients, strict=True)
+        }
+        return self._track({"loss": result.loss, **result.terms, **norms})
+
+    def test_step(self, episodes):
+        """Evaluate a batch of `Episodes`, without noise."""
+        result = self.meta_loss(episodes)
+        return self._track({"loss": result.loss, **result.terms})
+
+    def _track(self, values):
+        for name, value in values.items():
+            self._trackers[name].update_state(value)
+        return {name: self._trackers[name].result() for name in values}
+
+    @property
+    def metrics(self):
+        return list(self._trackers.values())
+
+
+def _label(variable):
+    """Path of a variable below the model, "relation_network/kernel_0"."""
+    return "/".join(variable.path.split("/")[-2:])

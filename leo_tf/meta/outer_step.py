@@ -1,0 +1,39 @@
+"""What happens to the meta-gradients before the optimizer sees them."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+
+def guard_against_nan(
+    loss: tf.Tensor, gradients: Sequence[tf.Tensor], variables: Sequence
+) -> list[tf.Tensor]:
+    """Replace every gradient by its own variable if the loss or any gradient is NaN.
+
+    The published code means to fall back on the gradient of the L2 term alone; it swaps two
+    names and applies the fallback to all variables, the learning rates included. Kept, since
+    trajectories depend on it.
+
+    Args:
+      loss: scalar.
+      gradients: one tensor per variable.
+      variables: the variables, in the same order.
+
+    Returns:
+      The list of gradients to use.
+    """
+    is_nan = tf.math.is_nan(loss)
+    for gradient in gradients:
+        is_nan |= tf.reduce_any(tf.math.is_nan(gradient))
+    return [
+        tf.where(is_nan, tf.convert_to_tensor(v), g)
+        for g, v in zip(gradients, variables, strict=True)
+    ]
+
+
+def clip(
+    gradients: Sequence[tf.Tensor], threshold: float, norm_threshold: float
+) -> list[tf.Tensor]:
+    """Clip each gradient by value to [-threshold, threshold], then by its own norm."""
+    clipped = [tf.clip_by_value(gradient, -threshold, threshold) for gradient in gradients]
+    return [tf.clip_by_norm(gradient, norm_threshold) for gradient in clipped]

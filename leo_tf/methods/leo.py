@@ -1,0 +1,86 @@
+"""LEO (Rusu et al., ICLR 2019), as published: a linear classifier over embeddings."""
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+from data_pipeline.embeddings import EmbeddingSet
+from data_pipeline.episodes import Episodes, class_labels
+from leo_tf.config.methods.leo import LEOSettings
+from leo_tf.leo.decoder import Decoder
+from leo_tf.leo.encoder import ClassEncoder
+from leo_tf.leo.model import LEO
+from leo_tf.meta.classifier import Classifier
+from leo_tf.meta.learner import LinearClassifier
+from leo_tf.meta.noise import Mask, Normal
+
+
+class LEOClassifier(LEO):
+    """LEO with a linear classifier over embeddings (paper, section 4.2).
+
+    Args:
+      dim: size of an embedding. The released ones have 640.
+      dtype: float type of the variables and the computation.
+      name: of the model.
+      **settings: see `leo_tf.config.methods.leo.LEOSettings`.
+
+    Example:
+
+    >>> model = LEOClassifier(dim=640, dropout_rate=0.3)
+    >>> model.compile(optimizer=model.make_optimizer(), jit_compile=True)
+    >>> model.fit(training_data, steps_per_epoch=1000)
+    """
+
+    def __init__(
+        self, dim: int, *, dtype: str | None = None, name: str | None = None, **settings: Any
+    ) -> None:
+        checked = LEOSettings(**settings)
+        encoder = ClassEncoder(dim, checked.num_latents, dtype=dtype, name="class_encoder")
+        decoder = Decoder(dim, dtype=dtype, name="decoder")
+        decoder.build((None, None, None, checked.num_latents))
+        super().__init__(
+            encoder,
+            decoder,
+            LinearClassifier(),
+            checked,
+            dropout_rate=checked.dropout_rate,
+            dtype=dtype,
+            name=name,
+        )
+        self.built = True
+
+    def noise_spec(self, shapes: Episodes) -> dict[str, Normal | Mask]:
+        """Declare what a training step draws; no masks where nothing is dropped.
+
+        U and F being the lengths of the latent and the fine-tuning loop, the support is evaluated
+        once per step of either, so that U + F masks are needed: the published code's last two
+        draws, which feed nothing, are left out.
+        """
+        *support, dim = shapes.support
+        latent_steps, rate = self.settings.inner_unroll_length, self.dropout_rate
+        steps = latent_steps + self.settings.finetuning_unroll_length
+        spec = {
+            "encoder_keep": Mask((*support, dim), rate),
+            "latent": Normal((*support, self.settings.num_latents)),
+            "decoder": Normal((latent_steps + 1, *support, dim)),
+            "support_keep": Mask((steps, *support, dim), rate),
+            "query_keep": Mask(tuple(shapes.query), rate),
+        }
+        return {n: drawn for n, drawn in spec.items() if rate > 0 or isinstance(drawn, Normal)}
+
+    def decoder_noise(self, noise: dict[str, tf.Tensor], decode: int) -> tf.Tensor:
+        """Return the noise of one decode: each has its own."""
+        return noise["decoder"][decode]
+
+    def call(self, support, labels=None):
+        """Classifier weights for support sets, without noise: [tasks, way, dim]."""
+        if labels is None:
+            labels = class_labels(tf.shape(support)[:3])
+        return self.adapt(support, labels).params
+
+
+def build(settings: LEOSettings, train: EmbeddingSet) -> Classifier:
+    """Make the classifier for embeddings of the training set's size."""
+    model = LEOClassifier(train.dim, **dataclasses.asdict(settings))
+    return Classifier(adapt=model, model=model)

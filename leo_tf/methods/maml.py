@@ -1,0 +1,75 @@
+"""Model-agnostic meta-learning (Finn et al., ICML 2017)."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from data_pipeline.episodes import Episodes
+from leo_tf.config.methods.meta_learner import MetaLearner
+from leo_tf.meta.inner_loops import adapt_parameters
+from leo_tf.meta.learner import Learner
+from leo_tf.meta.model import MetaLoss, MetaModel
+
+
+class Adapted(NamedTuple):
+    """What MAML makes of a batch of support sets."""
+
+    params: tf.Tensor  # [tasks, ..., size]
+
+
+class MAML(MetaModel):
+    """Gradient descent on all parameters from a meta-learned start, second order included.
+
+    Args:
+      learner: the network and its loss, a `leo_tf.meta.learner.Learner`.
+      start: one task's parameters to start from before training, [..., size].
+      settings: its hyperparameters.
+      unroll_length: number of gradient steps.
+      lr_init: initial value of the meta-learned step size of each parameter, [size].
+      bound: bound of the steps, see `leo_tf.meta.inner_loops`; None for none.
+      **kwargs: see `keras.Model`.
+    """
+
+    terms = ("query_loss",)
+    rate_names = ("inner_lr",)
+
+    def __init__(
+        self,
+        learner: Learner,
+        start: tf.Tensor,
+        settings: MetaLearner,
+        *,
+        unroll_length: int = 10,
+        lr_init: float = 0.05,
+        bound: float | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(learner, settings, **kwargs)
+        self.unroll_length = unroll_length
+        self.bound = bound
+        self.params_init = self.add_weight(
+            shape=start.shape, initializer="zeros", name="params_init"
+        )
+        self.params_init.assign(start)
+        self.inner_lr = self.rates(start.shape[-1], lr_init, "inner_lr")
+        self.track()
+        self.built = True
+
+    def adapt(self, support: tf.Tensor, labels: tf.Tensor) -> Adapted:
+        """Fit the learner to support sets, [tasks, ...]."""
+        once = [1] * len(self.params_init.shape)
+        params = tf.tile(self.params_init[tf.newaxis], [tf.shape(support)[0], *once])
+        batches = [(support, labels)] * self.unroll_length
+        return Adapted(adapt_parameters(self.learner, params, self.inner_lr, batches, self.bound))
+
+    def meta_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
+        """Adapt to the support sets and evaluate on the queries."""
+        adapted = self.adapt(episodes.support, episodes.support_labels)
+        evaluated = adapted.params, episodes.query, episodes.query_labels
+        query_loss = self.learner.query_loss(*evaluated)
+        terms = {**self.learner.metrics(*evaluated), "query_loss": query_loss}
+        return MetaLoss(tf.reduce_mean(query_loss), query_loss, terms, adapted)
+
+    def call(self, support, labels):
+        """Adapted parameters, [tasks, ..., size]."""
+        return self.adapt(support, labels).params

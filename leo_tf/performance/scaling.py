@@ -1,0 +1,136 @@
+"""How the cost of an outer step grows: a benchmark of each size, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from data_pipeline import atomic
+from leo_tf.performance import machine
+from leo_tf.performance.scaling_report import Row, Sizes, draw, report
+
+POLL_SECONDS = 0.1
+OUT_OF_MEMORY = "out of memory"
+# The system ends a process by signal 9 when memory runs out; libraries say one of these.
+_SIGNS = ("bad_alloc", "RESOURCE_EXHAUSTED", "ResourceExhausted", "Out of memory", "MemoryError")
+
+
+def run(
+    wanted: Sequence[Sizes], seconds: float, memory: float, output: Path, command: str
+) -> list[Row]:
+    """Measure configurations one after the other; writes the table after each, then the plot.
+
+    Args:
+      wanted: what to measure; the first is the one that the others vary.
+      seconds: for each measurement.
+      memory: MiB that a configuration may take.
+      output: path of the table and the plot, without .md and .png.
+      command: the one that makes them, for the table.
+    """
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="leo_tf_") as data_path:
+        for number, sizes in enumerate(wanted, 1):
+            print(f"[{number}/{len(wanted)}] {describe(sizes)}: ", end="", flush=True)
+            rows.append(measure(sizes, seconds, data_path, memory))
+            print(rows[-1].failure or f"{rows[-1].milliseconds:.3g} ms/step", flush=True)
+            with atomic.writer(output.with_suffix(".md")) as file:
+                file.write(report(rows, command, memory, output.name).encode())
+    draw(rows, output.with_suffix(".png"))
+    return rows
+
+
+def configurations(lists: Sequence[Sequence[str]], corners: Sequence[str]) -> list[Sizes]:
+    """Vary one size at a time around the first of each list.
+
+    Args:
+      lists: [ways, shots, meta-batches, dims], of text.
+      corners: texts "<way>x<shot>".
+
+    Returns:
+      A list of `Sizes`, none twice.
+
+    Raises:
+      ValueError: one line, if a text is no number above 0.
+    """
+    sizes = [[_size(text) for text in values] for values in lists]
+    if not all(sizes):
+        raise ValueError("--way, --shot, --tasks and --dim need at least one size each")
+    base = Sizes(*(values[0] for values in sizes))
+    found = [base]
+    for name, values in zip(Sizes._fields, sizes, strict=True):
+        found += [base._replace(**{name: value}) for value in values[1:]]
+    for corner in filter(None, corners):
+        way, _, shot = corner.partition("x")
+        found.append(base._replace(way=_size(way), shot=_size(shot)))
+    return list(dict.fromkeys(found))
+
+
+def _size(text):
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise ValueError(f"sizes are whole numbers above 0, corners WAYxSHOT; what is {text!r}?")
+    return int(text)
+
+
+def measure(sizes: Sizes, seconds: float, data_path: str | os.PathLike, memory: float) -> Row:
+    """Run leo_tf.benchmark on one configuration.
+
+    Args:
+      sizes: a `Sizes`.
+      seconds: for each measurement.
+      data_path: folder for the synthetic embeddings.
+      memory: MiB that it may take.
+    """
+    output = Path(data_path) / "figures.json"
+    output.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "leo_tf.benchmark", "--parts=training"]
+    command += [f"--{name}={value}" for name, value in sizes._asdict().items()]
+    command += [f"--seconds={seconds}", f"--data_path={data_path}", f"--json={output}"]
+    # What a process that is ended leaves behind goes with `data_path`.
+    failure = run_within(memory, command, {**os.environ, "TMPDIR": str(data_path)})
+    if failure:
+        return Row(sizes, failure=failure)
+    result = json.loads(output.read_text())
+    return Row(sizes, result["figures"], result["machine"])
+
+
+def run_within(
+    memory: float, command: Sequence[str], environment: Mapping[str, str] | None = None
+) -> str:
+    """Run a command, and end it when it has more memory in RAM than it may.
+
+    Args:
+      memory: MiB.
+      command: list of arguments.
+      environment: its variables; None for those of this process.
+
+    Returns:
+      What went wrong, "" for nothing.
+    """
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=errors, env=environment
+        )
+        try:
+            while process.poll() is None:
+                if machine.resident_memory(process.pid) > memory:
+                    return OUT_OF_MEMORY
+                time.sleep(POLL_SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+        errors.seek(0)
+        said = errors.read()
+    if process.returncode == 0:
+        return ""
+    if process.returncode == -9 or any(sign in said for sign in _SIGNS):
+        return OUT_OF_MEMORY
+    return (said.strip().splitlines() or [f"exit status {process.returncode}"])[-1]
+
+
+def describe(sizes: Sizes) -> str:
+    """Write sizes for people."""
+    return f"{sizes.way}-way {sizes.shot}-shot, {sizes.tasks} tasks, {sizes.dim}-d"

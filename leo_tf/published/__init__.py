@@ -1,0 +1,1 @@
+"""What others reported: hyperparameters, accuracies, citations. No TensorFlow."""

@@ -1,0 +1,1 @@
+"""Few-shot regression with whole generated networks (paper, section 4.1)."""

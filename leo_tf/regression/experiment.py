@@ -1,0 +1,187 @@
+"""Train LEO and MAML on regression tasks, test both, export LEO.
+
+Three models are trained one after the other, each with its own folder of checkpoints: MAML, for
+comparison; the conditional generator, which is LEO without inner loops; and LEO, which starts from
+the generator. A step without inner loops costs a tenth of one with them, so most of what the
+encoder and the decoder have to learn is cheaper to learn there (paper, table 2: the generator alone
+is most of the accuracy).
+"""
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tqdm
+
+from leo_tf.config import Config
+from leo_tf.config.experiments import Regression
+from leo_tf.meta.model import MetaModel
+from leo_tf.methods.maml import MAML
+from leo_tf.regression.evaluation import (
+    EnergyValidation,
+    ErrorValidation,
+    Sampler,
+    maml_predictions,
+)
+from leo_tf.regression.export import export
+from leo_tf.regression.model import LEORegressor, maml_regressor
+from leo_tf.regression.result import measure
+from leo_tf.regression.stream import held_out_tasks, training_steps
+from leo_tf.training.fit import compile_model, fit
+from leo_tf.training.run_folder import RunFolder, write_json
+from leo_tf.training.run_state import RunState
+from leo_tf.training.validation import Validation
+
+MAML_LR = 1e-3
+
+
+def train_and_test(
+    config: Config, folder: RunFolder, data_path: str | os.PathLike | None = None
+) -> dict[str, Any]:
+    """Train (or go on training) LEO and MAML in a folder; test, export and report LEO.
+
+    Args:
+      config: what to compute, a regression.
+      folder: the run's folder.
+      data_path: not used: the tasks are drawn.
+
+    Returns:
+      The result, as in the folder's result.json.
+
+    Raises:
+      ValueError: one line about the folder.
+      InterruptedRunError: on Ctrl-C or SIGTERM.
+    """
+    experiment = config.experiment
+    folder.claim(config)
+    maml = train_maml(config, folder.of("maml"))
+    generator = train_generator(config, folder.of("generator"))
+    model, state = train_leo(config, generator, folder)
+    export(model, folder.saved_model, config.flat())
+    episodes, samples = experiment.test_episodes, experiment.test_samples
+    tasks = held_out_tasks(experiment.seed, episodes, "test", points=experiment.points)
+    with tqdm.tqdm(
+        total=episodes, unit="task", desc="test", disable=not sys.stderr.isatty()
+    ) as bar:
+        predictions = Sampler(model, samples).predictions(*tasks[:3], bar.update)
+    names = ("dataset", "seed", "steps", "points", "generator_steps")
+    result = {
+        "method": config.method,
+        **{name: getattr(experiment, name) for name in names},
+        "best_step": state.best_step,
+        "val_energy_score": -state.best_score,
+        "train_steps_per_second": state.steps_per_second,
+        "test_episodes": episodes,
+        "test_samples": samples,
+        **measure(predictions, maml_predictions(maml, tasks), tasks),
+    }
+    write_json(folder.result, result)
+    return result
+
+
+def export_best(
+    config: Config, folder: RunFolder, data_path: str | os.PathLike | None = None
+) -> None:
+    """Write the SavedModel of a run that is not finished: its best LEO by now.
+
+    Raises:
+      ValueError: one line, if there is none yet.
+    """
+    model, experiment = build(config), config.experiment
+    state = _compiled(model, folder, experiment, experiment.steps, config.settings.outer_lr)
+    state.require_best()
+    export(model, folder.saved_model, config.flat())
+
+
+def train_maml(config: Config, folder: RunFolder) -> MAML:
+    """Train the baseline for as many steps as LEO and its generator together."""
+    experiment = config.experiment
+    keras.utils.set_random_seed(experiment.seed)
+    model = maml_regressor(config.settings)
+    steps = experiment.generator_steps + experiment.steps
+    _train(model, folder, experiment, "MAML", ErrorValidation, steps, MAML_LR, experiment.tasks)
+    return model
+
+
+def train_generator(config: Config, folder: RunFolder) -> LEORegressor:
+    """Train LEO without inner loops."""
+    experiment = config.experiment
+    samples = experiment.generator_samples
+    model = build(config, samples=samples, inner_unroll_length=0, finetuning_unroll_length=0)
+    how = experiment.generator_steps, experiment.generator_lr, experiment.generator_tasks
+    _train(model, folder, experiment, "generator", EnergyValidation, *how)
+    return model
+
+
+def train_leo(
+    config: Config, generator: LEORegressor, folder: RunFolder
+) -> tuple[LEORegressor, RunState]:
+    """Train LEO from the variables of its generator."""
+    experiment, model = config.experiment, build(config)
+    variables = zip(model.trainable_variables, generator.trainable_variables, strict=True)
+    for variable, start in variables:
+        variable.assign(start)
+    how = experiment.steps, config.settings.outer_lr, experiment.tasks
+    return model, _train(model, folder, experiment, "LEO", EnergyValidation, *how)
+
+
+def build(config: Config, **changes: Any) -> LEORegressor:
+    """Make the `LEORegressor` of a configuration, a function of its seed.
+
+    Args:
+      config: a regression.
+      **changes: settings that replace the configuration's.
+    """
+    keras.utils.set_random_seed(config.experiment.seed)
+    return LEORegressor(**dataclasses.asdict(config.settings) | changes, name="leo_regressor")
+
+
+def _train(
+    model: MetaModel,
+    folder: RunFolder,
+    experiment: Regression,
+    name: str,
+    validation: Callable[..., Validation],
+    steps: int,
+    lr: float,
+    tasks: int,
+):
+    """Train one model to its last step and give it its best variables; returns its `RunState`."""
+    if not steps:
+        return None
+    state = _compiled(model, folder, experiment, steps, lr)
+    episodes = experiment.validation_episodes
+    held_out = held_out_tasks(experiment.seed, episodes, "validation", points=experiment.points)
+    fit(
+        model,
+        state,
+        lambda first: training_steps(model, experiment, tasks=tasks, stream=name, start=first),
+        validation(model, held_out),
+        steps=steps,
+        validate_every=experiment.validate_every,
+        name=name,
+    )
+    state.restore_best()
+    return state
+
+
+def _compiled(model, folder, experiment, steps, lr):
+    """Prepare a model to be trained or restored; returns its `RunState`."""
+    optimizer = model.make_optimizer(_schedule(lr, steps, experiment.warmup_steps))
+    compile_model(model, optimizer, steps, experiment.validate_every)
+    return RunState(folder, model)
+
+
+def _schedule(lr, steps, warmup_steps):
+    """A rate that rises linearly and then falls to a hundredth as a cosine."""
+    warmup = min(warmup_steps, steps // 2)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if warmup else lr,
+        steps - warmup,
+        alpha=0.01,
+        warmup_target=lr if warmup else None,
+        warmup_steps=warmup,
+    )

@@ -1,0 +1,114 @@
+"""LEO for few-shot regression, where a latent generates every weight of a network, and MAML."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from data_pipeline.episodes import Episodes
+from leo_tf.config.methods.leo_regression import LEORegressionSettings
+from leo_tf.leo.model import LEO
+from leo_tf.meta.noise import Mask, Normal
+from leo_tf.methods.maml import MAML
+from leo_tf.regression.layers import MLPDecoder, TaskEncoder
+from leo_tf.regression.network import OneNetwork, SampledRegression, initial_parameters
+
+
+class LEORegressor(LEO):
+    """LEO with a generated multi-layer perceptron (paper, section 4.1).
+
+    The decoder generates all weights and biases of f_theta from one latent code of the whole
+    task. Noise of shape [tasks, samples, ...] gives that many networks of each task, each
+    adapted by itself; without noise there is one, of the means. All decodes of a sample have the
+    same noise: adaptation then moves one network, instead of chasing a new one at every step.
+
+    Args:
+      sizes: units of f_theta, input and output included; None for one input, one output and two
+        hidden layers of `network_hidden` units.
+      dtype: float type of the variables and the computation.
+      name: of the model.
+      **settings: see `leo_tf.config.methods.leo_regression.LEORegressionSettings`.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int] | None = None,
+        *,
+        dtype: str | None = None,
+        name: str | None = None,
+        **settings: Any,
+    ) -> None:
+        checked = LEORegressionSettings(**settings)
+        sizes = network_sizes(checked) if sizes is None else tuple(sizes)
+        encoder = TaskEncoder(
+            sizes[0],
+            sizes[-1],
+            checked.num_latents,
+            checked.encoder_hidden,
+            checked.relation_hidden,
+            checked.input_scale,
+            dtype=dtype,
+            name="task_encoder",
+        )
+        decoder = MLPDecoder(
+            sizes, checked.num_latents, checked.decoder_hidden, dtype=dtype, name="mlp_decoder"
+        )
+        super().__init__(
+            encoder,
+            decoder,
+            SampledRegression(sizes),
+            checked,
+            inner_bound=checked.inner_bound,
+            finetuning_bound=checked.finetuning_bound,
+            dtype=dtype,
+            name=name,
+        )
+        self.built = True
+
+    def noise_spec(self, shapes: Episodes) -> dict[str, Normal | Mask]:
+        """Declare what a training step draws: of each sample a latent's noise and a network's."""
+        samples = shapes.support[0], self.settings.samples
+        return {
+            "latent": Normal((*samples, self.settings.num_latents)),
+            "decoder": Normal((*samples, self.decoder.dim)),
+        }
+
+    def decoder_noise(self, noise: dict[str, tf.Tensor], decode: int) -> tf.Tensor:
+        """Return the noise of one decode: that of every other."""
+        return noise["decoder"]
+
+    def fixed_noise(self, samples: int | tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return the noise of the k-th sample of any task, the same in every call for all tasks.
+
+        A task's samples then do not depend on the tasks beside it, nor on how many there are.
+
+        Args:
+          samples: integer, or an integer scalar tensor.
+
+        Returns:
+          Noise of [1, samples, ...].
+        """
+        sizes = {"latent": self.settings.num_latents, "decoder": self.decoder.dim}
+        return {
+            name: tf.random.stateless_normal([1, samples, size], [0, i], alg="philox")
+            for i, (name, size) in enumerate(sizes.items())
+        }
+
+
+def network_sizes(settings: LEORegressionSettings) -> tuple[int, ...]:
+    """Return the units of the paper's network, input and output included."""
+    return (1, settings.network_hidden, settings.network_hidden, 1)
+
+
+def maml_regressor(settings: LEORegressionSettings, sizes: Sequence[int] | None = None) -> MAML:
+    """Make the yardstick: MAML on the same network, with as many steps as both loops of LEO."""
+    sizes = network_sizes(settings) if sizes is None else tuple(sizes)
+    return MAML(
+        OneNetwork(sizes),
+        initial_parameters(sizes),
+        settings,
+        unroll_length=settings.inner_unroll_length + settings.finetuning_unroll_length,
+        lr_init=settings.finetuning_lr_init,
+        bound=settings.finetuning_bound,
+        name="maml",
+    )

@@ -1,0 +1,79 @@
+"""Files of regression tasks to predict, and of predictions: NumPy archives."""
+
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from data_pipeline import atomic
+
+ARRAYS = ("support_x", "support_y", "query_x")
+
+
+def read_tasks(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """Read tasks from an .npz file.
+
+    Args:
+      path: the file; it holds support_x and support_y [tasks, points, values], and query_x
+        [tasks, n, values].
+
+    Returns:
+      {name: float32 array}.
+
+    Raises:
+      FileNotFoundError, ValueError: one line that names the file and what is wrong with it.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file; give an .npz of {', '.join(ARRAYS)}")
+    try:
+        with np.load(path) as archive:
+            arrays = {name: archive[name] for name in ARRAYS if name in archive.files}
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile):
+        raise ValueError(
+            f"{path}: not an .npz file of plain arrays; write one with numpy.savez"
+        ) from None
+    missing = [name for name in ARRAYS if name not in arrays]
+    if missing:
+        raise ValueError(f"{path}: has no array {missing[0]}; it needs {', '.join(ARRAYS)}")
+    try:
+        return check_tasks(arrays)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def check_tasks(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Check arrays of tasks and return them as float32; ValueError if they do not fit."""
+    checked = {}
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiu":
+            raise ValueError(f"{name} must hold numbers, not {array.dtype}")
+        if array.ndim != 3 or not array.size:
+            raise ValueError(f"{name} must be [tasks, points, values], its shape is {array.shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} holds NaN or infinite values; take them out")
+        checked[name] = array.astype(np.float32)
+    shapes = {name: array.shape for name, array in checked.items()}
+    if shapes["support_x"][:2] != shapes["support_y"][:2]:
+        raise ValueError(
+            f"support_x {shapes['support_x']} and support_y {shapes['support_y']} must agree in "
+            "tasks and points"
+        )
+    if shapes["query_x"][0] != shapes["support_x"][0]:
+        raise ValueError(
+            f"query_x has {shapes['query_x'][0]} tasks, support_x {shapes['support_x'][0]}"
+        )
+    return checked
+
+
+def write_predictions(path: str | os.PathLike, predictions: np.ndarray) -> str:
+    """Write predictions [samples, tasks, n, values] as the array `predictions` of an .npz file.
+
+    Returns:
+      What was written, for people.
+    """
+    with atomic.writer(Path(path)) as file:
+        np.savez_compressed(file, predictions=predictions)
+    samples, tasks, points, _ = predictions.shape
+    return f"{path}: {samples} samples of {tasks} tasks at {points} points each"

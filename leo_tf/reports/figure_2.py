@@ -1,0 +1,88 @@
+"""Figure 2 of the paper: sampled models of few-shot regression tasks."""
+
+import os
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+from matplotlib import pyplot
+from matplotlib.lines import Line2D
+
+from leo_tf.regression import posterior
+from leo_tf.regression.evaluation import are_ambiguous, are_sines
+from leo_tf.regression.export import predict_tasks
+from leo_tf.regression.stream import held_out_tasks
+from leo_tf.regression.task_files import ARRAYS
+
+POOL = 3000  # tasks to choose from
+GRID = 200  # points of a curve
+COLUMNS = 4
+SAMPLES = 12
+TRUTH, SINE, LINE = "black", "tab:blue", "tab:orange"
+
+
+def draw(loaded: Any, path: str | os.PathLike, seed: int = 1) -> None:
+    """Draw two rows of panels: tasks of one clear family, and ambiguous ones.
+
+    The tasks are the first of a random sequence that qualify, by the exact posterior alone: what
+    the model makes of them plays no part.
+
+    Args:
+      loaded: what `leo_tf.regression.export.load` returns.
+      path: PNG to write.
+      seed: decides the tasks.
+    """
+    tasks = held_out_tasks(seed, POOL, "figure 2", grid=GRID)
+    sine = posterior.fit(tasks.support, tasks.support_labels).sine_probability
+    chosen = np.concatenate([clear_tasks(sine), ambiguous_tasks(sine)])
+    arrays = {name: tasks[i][chosen] for i, name in enumerate(ARRAYS)}
+    predictions = predict_tasks(loaded, arrays, SAMPLES)
+    x = tasks.query[0, :, 0]
+    sines = are_sines(predictions, x)
+    figure, panels = pyplot.subplots(
+        2, COLUMNS, figsize=(13, 6.2), sharex=True, constrained_layout=True
+    )
+    for i, (task, panel) in enumerate(zip(chosen, panels.flat, strict=True)):
+        _draw_samples(panel, x, predictions[:, i, :, 0], sines[:, i])
+        panel.plot(x, tasks.query_labels[task, :, 0], color=TRUTH, linewidth=2, linestyle="--")
+        panel.plot(tasks.support[task], tasks.support_labels[task], "o", color=TRUTH, zorder=3)
+        panel.set_title(
+            f"P(sine) = {sine[task]:.2f}; {sines[:, i].sum()} of {SAMPLES} samples sines",
+            fontsize=10,
+        )
+        panel.set_ylim(-8.5, 8.5)
+    panels[0, 0].set_ylabel("one family clear")
+    panels[1, 0].set_ylabel("ambiguous")
+    figure.legend(handles=_legend(), loc="outside lower center", ncols=4, frameon=False)
+    figure.savefig(path, dpi=80)
+    pyplot.close(figure)
+
+
+def _draw_samples(panel, x, samples, sines):
+    for values, is_sine in zip(samples, sines, strict=True):
+        panel.plot(x, values, color=SINE if is_sine else LINE, alpha=0.6, linewidth=1)
+
+
+def clear_tasks(sine_probability: np.ndarray) -> np.ndarray:
+    """Choose tasks of one clear family, half of them sines: indices [COLUMNS]."""
+    half = COLUMNS // 2
+    sines = np.flatnonzero(sine_probability > 0.999)[:half]
+    lines = np.flatnonzero(sine_probability < 0.001)[: COLUMNS - half]
+    return np.concatenate([sines, lines])
+
+
+def ambiguous_tasks(sine_probability: np.ndarray) -> np.ndarray:
+    """Choose tasks that either family may explain: indices [COLUMNS]."""
+    return np.flatnonzero(are_ambiguous(sine_probability))[:COLUMNS]
+
+
+def _legend():
+    return [
+        Line2D([], [], color=TRUTH, linestyle="--", linewidth=2, label="truth"),
+        Line2D([], [], color=TRUTH, marker="o", linestyle="", label="support, with noise"),
+        Line2D([], [], color=SINE, label="sample that a sine fits best"),
+        Line2D([], [], color=LINE, label="sample that a line fits best"),
+    ]

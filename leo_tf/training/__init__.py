@@ -1,0 +1,1 @@
+"""A model in a run's folder: fit, callbacks, checkpoints, SavedModels."""

@@ -1,0 +1,98 @@
+"""Side effects of training, as Keras callbacks: saving, stopping on signals, progress."""
+
+import signal
+import sys
+import time
+from typing import Any
+
+import keras
+import tqdm
+
+from leo_tf.training.run_state import RunState
+
+Logs = dict[str, Any] | None
+
+
+class SaveRun(keras.callbacks.Callback):
+    """Save the run after every interval, and at the step where a signal stopped it."""
+
+    def __init__(self, run: RunState) -> None:
+        super().__init__()
+        self.run = run
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Save everything that resuming needs."""
+        self.run.save()
+
+
+class StopOnSignal(keras.callbacks.Callback):
+    """End training after the current steps on Ctrl-C or SIGTERM; a second Ctrl-C is immediate."""
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Start to listen."""
+        self.signal = None
+        self._previous = {
+            number: signal.signal(number, self._handle)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Stop if a signal came."""
+        if self.signal is not None:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Stop listening; a signal during the last validation stops the run, too."""
+        self.model.stop_training = self.signal is not None
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number, frame):
+        self.signal = number
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Progress(keras.callbacks.Callback):
+    """Show a progress bar over the whole run, and measure the rate of training.
+
+    Args:
+      run: the `RunState`, whose step and timing it reads and writes.
+      steps: outer steps of the whole run.
+      name: what is trained, shown before the bar.
+    """
+
+    def __init__(self, run: RunState, steps: int, name: str | None = None) -> None:
+        super().__init__()
+        self.run = run
+        self.steps = steps
+        self.name = name
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Open the bar at the step that training starts from."""
+        self.bar = tqdm.tqdm(
+            total=self.steps,
+            initial=self.run.step,
+            unit="step",
+            desc=self.name,
+            dynamic_ncols=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self._compiled = False
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Note the time."""
+        self._began = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Advance the bar; the first call, which compiles, is left out of the rate."""
+        step = self.run.step
+        if self._compiled:
+            self.run.add_timing(step - self._last_step, time.perf_counter() - self._began)
+        self._compiled, self._last_step = True, step
+        self.bar.update(step - self.bar.n)
+        shown = ("loss", *self.model.learner.metric_names)
+        self.bar.set_postfix({name: f"{logs[name]:.3f}" for name in shown})
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Close the bar."""
+        self.bar.close()

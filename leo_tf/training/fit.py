@@ -1,0 +1,101 @@
+"""Training: Keras's fit, in stretches that end on validations and resume exactly."""
+
+import math
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from leo_tf.meta.model import MetaModel
+from leo_tf.training.callbacks import Progress, SaveRun, StopOnSignal
+from leo_tf.training.metrics import IntervalMetrics, drop_rows_after, writers
+from leo_tf.training.run_state import RunState
+from leo_tf.training.validation import MetaValidation, Validation
+
+STEPS_PER_CALL = 50  # outer steps that one call from Python runs, at most
+
+
+class InterruptedRunError(Exception):
+    """Training was stopped by a signal, after everything was saved."""
+
+
+def compile_model(
+    model: MetaModel, optimizer: keras.optimizers.Optimizer, steps: int, validate_every: int
+) -> None:
+    """Prepare a model for `fit`, with as many steps per call from Python as divide its epochs."""
+    optimizer.build(model.trainable_variables)
+    interval = math.gcd(validate_every, steps)
+    calls = max(n for n in range(1, STEPS_PER_CALL + 1) if interval % n == 0)
+    model.compile(optimizer=optimizer, jit_compile=True, steps_per_execution=calls)
+
+
+def fit(
+    model: MetaModel,
+    state: RunState,
+    dataset: Callable[[int], tf.data.Dataset],
+    validation: Validation,
+    *,
+    steps: int,
+    validate_every: int,
+    name: str | None = None,
+) -> None:
+    """Train from where a run's folder is to its last step.
+
+    Args:
+      model, state: a model compiled by `compile_model`, and its `RunState`.
+      dataset: function from the number of a first step to the stream of training steps.
+      validation: see `MetaValidation`.
+      steps: the last step.
+      validate_every: steps from one validation to the next.
+      name: what is trained, for people; None where there is only one thing.
+
+    Raises:
+      InterruptedRunError: on Ctrl-C or SIGTERM, after everything was saved.
+    """
+    start = state.restore()
+    if start:
+        print(f"resuming {state.folder} at step {start}", flush=True)
+    state.folder.path.mkdir(parents=True, exist_ok=True)
+    drop_rows_after(state.folder.metrics, start)
+    callbacks = [
+        Progress(state, steps, name),
+        StopOnSignal(),
+        IntervalMetrics(state),
+        MetaValidation(validation, state, validate_every, steps, name),
+        *writers(state.folder),
+        SaveRun(state),
+    ]
+    for first, length, epochs in segments(start, steps, validate_every):
+        epoch = first // validate_every
+        model.fit(
+            dataset(first),
+            initial_epoch=epoch,
+            epochs=epoch + epochs,
+            steps_per_epoch=length,
+            shuffle=False,
+            verbose=0,
+            callbacks=callbacks,
+        )
+        if model.stop_training:
+            stopped = f"{name} stopped" if name else "stopped"
+            raise InterruptedRunError(f"{stopped} at step {state.step} of {steps}, all saved")
+
+
+def segments(start: int, steps: int, interval: int) -> list[tuple[int, int, int]]:
+    """Cut the rest of a run into stretches of equal epochs that end on validation steps.
+
+    Args:
+      start: the step to go on from.
+      steps: the last step.
+      interval: steps from one validation to the next.
+
+    Returns:
+      A list of (first step, steps of an epoch, number of epochs).
+    """
+    cut = []
+    while start < steps:
+        length = min(interval - start % interval, steps - start)
+        epochs = (steps - start) // interval if length == interval else 1
+        cut.append((start, length, epochs))
+        start += length * epochs
+    return cut

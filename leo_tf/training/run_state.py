@@ -1,0 +1,85 @@
+"""What resumes of a run, and what is best of it."""
+
+import math
+
+import tensorflow as tf
+
+from leo_tf.meta.model import MetaModel
+from leo_tf.training.checkpoints import CheckpointFolder
+from leo_tf.training.run_folder import RunFolder
+
+
+class RunState:
+    """Variables of a run in training, saved to and restored from its folder.
+
+    Args:
+      folder: the model's folder.
+      model: a built `MetaModel`, compiled with a built optimizer.
+      choose_best: whether the best model by meta-validation is the run's result; otherwise
+        the last one is.
+    """
+
+    def __init__(self, folder: RunFolder, model: MetaModel, choose_best: bool = True) -> None:
+        self.folder = folder
+        self.choose_best = choose_best
+        self._model = model
+        self._best_score = tf.Variable(-math.inf, dtype=tf.float64)
+        self._best_step = tf.Variable(0, dtype=tf.int64)
+        self._timing = tf.Variable([0.0, 0.0], dtype=tf.float64)  # steps, seconds
+        best = {"best_score": self._best_score, "best_step": self._best_step}
+        weights = {"model": [v.value for v in model.trainable_variables], **best}
+        optimizer = [v.value for v in model.optimizer.variables]
+        everything = {**weights, "optimizer": optimizer, "timing": self._timing}
+        self._latest = CheckpointFolder(folder.checkpoints, everything)
+        self._best = CheckpointFolder(folder.best, weights)
+
+    @property
+    def step(self) -> int:
+        """Number of outer steps taken."""
+        return int(self._model.optimizer.iterations)
+
+    @property
+    def best_step(self) -> int:
+        """Step of the run's result so far."""
+        return int(self._best_step) if self.choose_best else self.step
+
+    @property
+    def best_score(self) -> float:
+        """Meta-validation score of the run's result so far; greater is better."""
+        return float(self._best_score)
+
+    @property
+    def steps_per_second(self) -> float | None:
+        """Rate of training, validation and compilation left out; None if not measured."""
+        steps, seconds = self._timing.numpy()
+        return float(steps / seconds) if seconds > 0 else None
+
+    def add_timing(self, steps: int, seconds: float) -> None:
+        """Count steps and the seconds they took."""
+        self._timing.assign_add([steps, seconds])
+
+    def keep_as_best(self, score: float) -> None:
+        """Keep the model as it is as the run's result so far."""
+        self._best_score.assign(score)
+        self._best_step.assign(self.step)
+        self._best.save(self.step)
+
+    def save(self) -> None:
+        """Save everything that resuming needs."""
+        self._latest.save(self.step)
+
+    def restore(self) -> int:
+        """Restore the latest checkpoint; returns its step, 0 if there is none."""
+        return self._latest.restore() or 0
+
+    def restore_best(self) -> int | None:
+        """Give the model the variables of the run's result; returns their step, or None."""
+        return self._best.restore()
+
+    def require_best(self) -> None:
+        """Give the model the variables of the run's result so far; ValueError if there is none."""
+        if self.restore_best() is None:
+            raise ValueError(
+                f"{self.folder}: has no model yet, the first is saved by its first validation; "
+                "let the run go on until then"
+            )

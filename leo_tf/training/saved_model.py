@@ -1,0 +1,82 @@
+"""SavedModels that appear whole or not at all, and say what they are."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from data_pipeline.atomic import temporary_path
+from leo_tf.training.run_folder import write_json
+
+ABOUT = Path("assets.extra") / "about.json"  # where TensorFlow leaves room for others
+
+
+def save(
+    module: tf.Module,
+    folder: str | os.PathLike,
+    signatures: Mapping[str, Callable],
+    about: Mapping[str, Any],
+) -> None:
+    """Write a `tf.Module` as a SavedModel that appears whole or not at all.
+
+    Args:
+      module: the module, with its variables and functions.
+      folder: where the SavedModel goes; one that is there is replaced by a whole new one.
+      signatures: {name: function} of it.
+      about: what `about` will tell of it.
+    """
+    folder = Path(folder)
+    beside = temporary_path(folder)
+    try:
+        tf.saved_model.save(module, str(beside), signatures=dict(signatures))
+        (beside / ABOUT).parent.mkdir()
+        write_json(beside / ABOUT, about)
+        if folder.exists():
+            old = temporary_path(folder)
+            os.replace(folder, old)
+            os.replace(beside, folder)
+            shutil.rmtree(old)
+        else:
+            os.replace(beside, folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def about(folder: str | os.PathLike) -> dict[str, Any]:
+    """Return what was said of a SavedModel when it was written; {} of one without such words."""
+    path = Path(folder) / ABOUT
+    try:
+        return json.loads(path.read_text()) if path.is_file() else {}
+    except ValueError:
+        raise ValueError(f"{path}: is damaged; export the model again") from None
+
+
+def open_saved_model(folder: str | os.PathLike) -> Any:
+    """Load a SavedModel of either experiment; it has an `adapt`.
+
+    Raises:
+      FileNotFoundError: if there is no such folder.
+      ValueError: if it is no such SavedModel.
+    """
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(
+            f"{folder}: no such folder; train a model by python -m leo_tf.run, "
+            "which writes <run_dir>/saved_model"
+        )
+    try:
+        loaded = tf.saved_model.load(str(folder))
+        inputs(loaded, "adapt")
+    except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError):
+        raise ValueError(
+            f"{folder}: not a SavedModel of LEO; give the saved_model folder of a run"
+        ) from None
+    return loaded
+
+
+def inputs(loaded: Any, signature: str) -> dict[str, tf.TensorSpec]:
+    """Return the inputs of a function of a loaded SavedModel, {name: spec}."""
+    return loaded.signatures[signature].structured_input_signature[1]

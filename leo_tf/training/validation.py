@@ -1,0 +1,75 @@
+"""Meta-validation while a model is trained, and which of its states is the best."""
+
+import sys
+from typing import NamedTuple, Protocol
+
+import keras
+import tqdm
+
+from leo_tf.training.callbacks import Logs
+from leo_tf.training.run_state import RunState
+
+
+class Validated(NamedTuple):
+    """What a validation found."""
+
+    value: float  # for metrics.csv and TensorBoard
+    score: float  # greater is better: decides which model is the best
+    text: str  # for people
+
+
+class Validation(Protocol):
+    """What measures one model while it is trained."""
+
+    name: str  # of its value in metrics.csv
+
+    def __call__(self) -> Validated:
+        """Measure the model, as it is now, on meta-validation tasks."""
+
+
+class MetaValidation(keras.callbacks.Callback):
+    """Validate on fixed meta-validation episodes at the end of every validation interval.
+
+    Adds the validation's value to the epoch's logs, for the callbacks after it, and keeps the model
+    as the best if its score is above all before, or always if the run does not choose.
+
+    Args:
+      validation: a `Validation`.
+      run: the `RunState`, which keeps the best model.
+      interval: steps from one validation to the next.
+      steps: the last step, which is validated too.
+      name: what is trained, for people; None where there is only one thing.
+    """
+
+    def __init__(
+        self,
+        validation: Validation,
+        run: RunState,
+        interval: int,
+        steps: int,
+        name: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.validation = validation
+        self.run = run
+        self.interval = interval
+        self.steps = steps
+        self.name = name
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Validate, unless training was interrupted within the interval."""
+        step = self.run.step
+        if step % self.interval and step != self.steps:
+            logs[self.validation.name] = float("nan")
+            return
+        value, score, text = self.validation()
+        logs[self.validation.name] = value
+        better = score > self.run.best_score
+        if better or not self.run.choose_best:
+            self.run.keep_as_best(score)
+        best = " (best so far)" if better and self.run.choose_best else ""
+        measured = [f"{name} {logs[name]:.4f}" for name in self.model.learner.metric_names]
+        training = ", ".join([f"training loss {logs['loss']:.4f}", *measured])
+        where = f"{self.name} step {step}" if self.name else f"step {step}"
+        tqdm.tqdm.write(f"{where}: meta-validation {text}{best}, {training}", file=sys.stdout)
+        sys.stdout.flush()

@@ -1,0 +1,172 @@
+"""Accuracy over episodes, against a slow computation that gathers every query."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from episodes_and_noise import SMALL, changed, make_model
+from sklearn.neighbors import NearestCentroid
+
+from data_pipeline import EmbeddingSet
+from data_pipeline.episodes import EpisodeSampler
+from data_pipeline.streams import stream_seed
+from leo_tf.classification.evaluation import (
+    TASKS_DRAWN,
+    Accuracy,
+    Evaluator,
+    default_queries,
+    summarise,
+)
+from leo_tf.meta.classifier import Classifier, linear_scores
+from leo_tf.methods.nearest_centroid import nearest_centroid
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make_model(16, dtype="float32")
+
+
+def gathered(embeddings, way, shot, queries, seed, draws=1):
+    """Return the first episodes of an evaluation, one `Episodes` per draw."""
+    sampler = EpisodeSampler(embeddings, way, shot, queries, TASKS_DRAWN)
+    name = f"{embeddings.name}/evaluation"
+    indices = [sampler.indices(stream_seed(name, seed, step)) for step in range(draws)]
+    return [sampler.gather(one) for one in indices]
+
+
+@pytest.mark.parametrize(("way", "shot", "queries"), [(3, 2, 10), (5, 1, 4), (2, 5, 1)])
+def test_accuracies_are_those_of_the_gathered_queries(tiny, model, way, shot, queries):
+    """Classes have 12 to 20 images, so queries leave some of a class's images out."""
+    test = tiny["test"]
+    found = Evaluator(test, way, shot, queries, 300, seed=9).accuracies(Classifier(model))
+    assert found.shape == (300,)
+    expected = []
+    for episodes in gathered(test, way, shot, queries, 9, draws=2):
+        weights = model(episodes.support).numpy()
+        for task in range(TASKS_DRAWN):
+            scores = episodes.query[task].numpy() @ weights[task].T  # [way, queries, way]
+            right = scores.argmax(axis=-1) == np.arange(way)[:, np.newaxis]
+            expected.append(right.mean())
+    np.testing.assert_allclose(found, expected[:300], atol=1e-6)
+    assert len(set(expected)) >= 3
+
+
+def test_accuracies_are_those_of_test_step(tiny, model):
+    model.compile(optimizer=keras.optimizers.Adam(1e-4))
+    found = Evaluator(tiny["val"], 3, 2, 6, TASKS_DRAWN, seed=1).accuracies(Classifier(model))
+    (episodes,) = gathered(tiny["val"], 3, 2, 6, 1)
+    np.testing.assert_allclose(found, model.meta_loss(episodes).terms["accuracy"], atol=1e-6)
+    dataset = tf.data.Dataset.from_tensors(episodes)
+    logs = model.evaluate(dataset, verbose=0, return_dict=True)
+    assert found.mean() == pytest.approx(logs["accuracy"], abs=1e-6)
+
+
+def test_episodes_are_a_function_of_the_seed_and_split(tiny, model):
+    def accuracies(split, seed, episodes=40):
+        return Evaluator(tiny[split], 3, 1, 5, episodes, seed).accuracies(Classifier(model))
+
+    first = accuracies("test", 0)
+    np.testing.assert_array_equal(first, accuracies("test", 0))
+    np.testing.assert_allclose(first, accuracies("test", 0, episodes=1100)[:40], atol=1e-6)
+    assert (first != accuracies("test", 1)).any()
+
+
+def test_progress_counts_every_episode_once(tiny, model):
+    counted = []
+    Evaluator(tiny["val"], 3, 1, 5, 1200, 0).accuracies(Classifier(model), counted.append)
+    assert len(counted) > 1
+    assert sum(counted) == 1200
+
+
+@pytest.mark.parametrize(("way", "shot", "queries"), [(3, 2, 10), (2, 5, 1)])
+def test_a_classifier_that_sees_the_queries_gets_every_one_of_its_tasks(
+    tiny, model, way, shot, queries, monkeypatch
+):
+    """The same accuracies as without gathering, with tasks that come by seven."""
+    monkeypatch.setattr(
+        "leo_tf.classification.evaluation.MOST_GATHERED", 7 * way * queries * tiny["test"].dim
+    )
+    seen = []
+
+    def classify(params, query):
+        seen.append(query.shape)
+        return linear_scores(params, query)
+
+    for adapt in (model, nearest_centroid):
+        evaluator = Evaluator(tiny["test"], way, shot, queries, 250, seed=9)
+        expected = evaluator.accuracies(Classifier(adapt))
+        counted = []
+        found = evaluator.accuracies(Classifier(adapt, classify), counted.append)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        assert set(counted) == {7, 250 % 7}
+    assert seen[0][1:] == (way * queries, tiny["test"].dim)
+
+
+@pytest.mark.parametrize("shot", [1, 3])
+def test_nearest_centroid_is_that_of_scikit_learn(tiny, shot):
+    (episodes,) = gathered(tiny["test"], 4, shot, 5, 2)
+    weights, biases = (np.asarray(part) for part in nearest_centroid(episodes.support))
+    found = Evaluator(tiny["test"], 4, shot, 5, 30, seed=2).accuracies(Classifier(nearest_centroid))
+    labels = np.repeat(range(4), shot)
+    for task in range(30):
+        support, query = (part[task].numpy() for part in (episodes.support, episodes.query))
+        with np.errstate(invalid="ignore"):  # of spreads that one example has none of
+            fitted = NearestCentroid().fit(support.reshape(4 * shot, -1), labels)
+        predicted = fitted.predict(query.reshape(4 * 5, -1))
+        scores = query.reshape(4 * 5, -1) @ weights[task].T + biases[task]
+        np.testing.assert_array_equal(scores.argmax(axis=-1), predicted)
+        assert found[task] == pytest.approx(np.mean(predicted == np.repeat(range(4), 5)), abs=1e-6)
+
+
+def test_a_perfect_classifier_and_a_blind_one(tiny):
+    blind = Evaluator(tiny["test"], 3, 2, 5, 20, 0)
+    first = blind.accuracies(
+        Classifier(lambda support: support[:, :, 0] * tf.constant([[[1.0], [0], [0]]]))
+    )
+    assert 0.2 < first.mean() < 0.7
+    arrays = {f"c{i}": np.eye(4)[[i] * 9] + np.arange(9)[:, np.newaxis] * 1e-3 for i in range(4)}
+    separable = EmbeddingSet.from_arrays(arrays, "separable")
+    right = Evaluator(separable, 4, 2, 7, 50, 0).accuracies(Classifier(nearest_centroid))
+    np.testing.assert_array_equal(right, np.ones(50))
+
+
+def test_a_classifier_that_scores_all_classes_alike_is_right_about_the_first_only(tiny):
+    evaluator = Evaluator(tiny["test"], 3, 2, 5, 20, 0)
+    accuracies = evaluator.accuracies(Classifier(lambda support: tf.zeros_like(support[:, :, 0])))
+    np.testing.assert_allclose(accuracies, 1 / 3, rtol=1e-6)
+
+
+def test_mean_and_interval():
+    accuracies = [0.25, 0.5, 0.75, 1.0]
+    # Sample variance 5/48, so 1.96 sqrt(5/48/4) = 0.31629.
+    found = summarise(accuracies)
+    assert found.mean == pytest.approx(62.5)
+    assert found.ci95 == pytest.approx(196 * np.sqrt(5 / 48 / 4))
+    assert found.episodes == 4
+    assert str(Accuracy(62.5, 31.629, 4)) == "62.50 ± 31.63 %"
+    assert np.isnan(summarise([0.5]).ci95)
+
+
+def test_queries_are_600_less_the_shot_or_what_the_smallest_class_allows(tiny):
+    plenty = EmbeddingSet.from_arrays({"a": np.ones([601, 2]), "b": np.ones([1300, 2])})
+    assert default_queries(plenty, 1) == 599
+    assert default_queries(plenty, 5) == 595
+    assert int(tiny["test"].counts.min()) == 12
+    assert default_queries(tiny["test"], 5) == 7
+    with pytest.raises(ValueError, match="class test0 has 12 images, 12 support images and at le"):
+        default_queries(tiny["test"], 12)
+
+
+def test_a_split_that_is_too_small_is_refused(tiny):
+    with pytest.raises(ValueError, match="tiny/center/test has 6 classes, 7 were asked for"):
+        Evaluator(tiny["test"], 7, 1, 5, 10, 0)
+    with pytest.raises(ValueError, match="class test0 has 12 images, 1 support and 12 query"):
+        Evaluator(tiny["test"], 3, 1, 12, 10, 0)
+
+
+def test_training_noise_has_no_part_in_evaluation(tiny):
+    """Rates of dropout change nothing without noise."""
+    models = [make_model(16, c, "float32") for c in (SMALL, changed(dropout_rate=0.9))]
+    evaluator = Evaluator(tiny["val"], 3, 2, 5, 20, 0)
+    found = [evaluator.accuracies(Classifier(model)) for model in models]
+    np.testing.assert_array_equal(*found)

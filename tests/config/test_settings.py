@@ -1,0 +1,188 @@
+"""Settings: one declaration each, from which checks, flags and configurations derive."""
+
+import dataclasses
+import itertools
+
+import pytest
+from absl import flags
+
+from leo_tf.config import config_from_flat, make_config
+from leo_tf.config import flags as setting_flags
+from leo_tf.config.experiments import EXPERIMENTS
+from leo_tf.config.methods import METHODS
+from leo_tf.config.presets import PUBLISHED, TUNED
+from leo_tf.config.settings import Settings, setting, with_default
+
+
+@dataclasses.dataclass(frozen=True)
+class Example(Settings):
+    rate: float = setting(0.5, "a rate", above=0, below=1, search=(1e-3, 0.9, "log"))
+    count: int = setting(2, "a count", at_least=2)
+    weight: float = setting(1.0, "a weight")
+    name: str = setting("x", "a name")
+
+
+@dataclasses.dataclass(frozen=True)
+class Child(Example):
+    rate: float = with_default(Example, "rate", 0.25)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"rate": 0}, "rate must be above 0"),
+        ({"rate": 1.0}, "rate must be below 1, it is 1.0"),
+        ({"rate": -0.1}, "rate must not be negative, it is -0.1"),
+        ({"rate": float("nan")}, "rate must be a finite number, not nan"),
+        ({"count": 1}, "count must be at least 2, not 1"),
+        ({"weight": -1}, "weight must not be negative, it is -1"),
+        ({"weight": float("inf")}, "weight must be a finite number, not inf"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Example, Child])
+def test_values_out_of_bounds_are_refused(kind, changes, line):
+    with pytest.raises(ValueError) as caught:
+        kind(**changes)
+    assert str(caught.value) == line
+
+
+def test_another_default_leaves_text_bounds_and_search_alone():
+    parent, child = (dataclasses.fields(kind)[0] for kind in (Example, Child))
+    assert (parent.default, child.default) == (0.5, 0.25)
+    assert parent.metadata == child.metadata
+    assert [f.name for f in dataclasses.fields(Child)] == [
+        f.name for f in dataclasses.fields(Example)
+    ]
+
+
+def settings_classes():
+    """Return every settings class that a configuration may have."""
+    methods = [entry.settings for kind in EXPERIMENTS.values() for entry in kind.methods.values()]
+    return [*EXPERIMENTS.values(), *dict.fromkeys(methods)]
+
+
+def test_a_name_in_two_classes_has_one_type_and_one_text():
+    by_name = {}
+    for kind in settings_classes():
+        for field in dataclasses.fields(kind):
+            by_name.setdefault(field.name, []).append(field)
+    assert len(by_name) > 35
+    for name, fields in by_name.items():
+        assert len({field.type for field in fields}) == 1, name
+        assert len({field.metadata["help"] for field in fields}) == 1, name
+        assert len({field.metadata["bounds"] for field in fields}) == 1, name
+
+
+def test_no_setting_of_an_experiment_has_the_name_of_a_method_s():
+    for kind in EXPERIMENTS.values():
+        own = {field.name for field in dataclasses.fields(kind)}
+        for entry in kind.methods.values():
+            assert not own & {field.name for field in dataclasses.fields(entry.settings)}
+
+
+def test_search_spaces_hold_values_that_are_allowed():
+    for kind in settings_classes():
+        for field in dataclasses.fields(kind):
+            space = field.metadata["search"]
+            if space is None:
+                continue
+            low, high = space[:2]
+            assert low < high
+            for value in (low, high):
+                dataclasses.replace(kind(), **{field.name: field.type(value)})
+
+
+def test_every_setting_is_a_flag_with_its_text_and_defaults():
+    values = flags.FlagValues()
+    setting_flags.define_all(values)
+    for kind in settings_classes():
+        for field in dataclasses.fields(kind):
+            assert values[field.name].help.startswith(field.metadata["help"]), field.name
+            assert values[field.name].value is None
+    assert values["num_latents"].help.endswith("[64; 32]")
+    assert values["way"].help.endswith("[5; -]")
+    assert values["points"].help.endswith("[-; 5]")
+    assert values["kl_weight"].help.endswith("[0.001]")
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dataset", ["glyphs", "miniImageNet", "mine"])
+def test_a_flat_configuration_makes_the_same_again(method, dataset):
+    config = make_config(method=method, dataset=dataset, shot=5, seed=7)
+    assert config_from_flat(config.flat()) == config
+    assert list(config.flat())[:2] == ["experiment", "method"]
+
+
+def test_what_an_older_file_lacks_has_its_default_not_its_preset():
+    flat = make_config(dataset="glyphs").flat()
+    assert flat["outer_lr"] == 1e-3
+    for name in ("experiment", "method", "outer_lr", "kl_weight"):
+        del flat[name]
+    found = config_from_flat(flat)
+    assert (found.method, found.experiment.kind) == ("leo", "classification")
+    assert (found.settings.outer_lr, found.settings.kl_weight) == (1e-4, 1e-3)
+    assert config_from_flat({"dataset": "sines_and_lines"}).experiment.kind == "regression"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "shot", "expected"),
+    [
+        ("glyphs", 1, (1e-3, 0.3, 1e-2, 6000)),
+        ("glyphs", 5, (1e-3, 0.3, 1e-2, 6000)),
+        ("miniImageNet", 1, (2.739071e-4, 0.307651, 0.756143, 100_000)),
+        ("miniImageNet", 5, (4.102361e-4, 0.300299, 0.466387, 100_000)),
+        ("tieredImageNet", 1, (8.659053e-4, 0.475126, 2.034189e-3, 100_000)),
+        ("tieredImageNet", 5, (6.110314e-4, 0.415158, 1.622811, 100_000)),
+        ("tieredImageNet", 3, (1e-4, 0.5, 1e-3, 100_000)),
+        ("mine", 1, (1e-4, 0.5, 1e-3, 100_000)),
+    ],
+)
+def test_presets(dataset, shot, expected):
+    config = make_config(dataset=dataset, shot=shot)
+    settings = config.settings
+    found = settings.outer_lr, settings.dropout_rate, settings.kl_weight
+    assert (*found, config.experiment.steps) == expected
+    given = make_config(dataset=dataset, shot=shot, outer_lr=0.25)
+    assert given.settings.outer_lr == 0.25
+
+
+def test_presets_are_of_methods_and_settings_that_there_are():
+    by_file = {entry.file: entry.settings for entry in METHODS.values()}
+    tuned = [(file, preset) for (file, _), preset in TUNED.items()]
+    published = [(file, preset) for file, all_of in PUBLISHED.items() for preset in all_of.values()]
+    for file, preset in itertools.chain(tuned, published):
+        dataclasses.replace(by_file[file](), **preset)
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"experiment": "sorting"}, "experiment must be classification or regression, not 'sort"),
+        ({"method": "magic"}, "method of a classification must be one of leo, leo_no_finetuning, "),
+        ({"experiment": "regression", "method": "nearest_centroid"}, "must be one of leo, not 'n"),
+        ({"method": "nearest_centroid", "kl_weight": 0.1}, "--method=nearest_centroid has no sett"),
+        ({"points": 3}, "classification has no setting points; leave it out"),
+        ({"dataset": "sines_and_lines", "way": 3}, "--dataset=sines_and_lines has no setting way;"),
+        (
+            {"experiment": "regression", "dataset": "glyphs"},
+            "dataset of a regression must be",
+        ),
+        (
+            {"method": "leo_no_finetuning", "finetuning_unroll_length": 2},
+            "--method=leo_no_finetuning has finetuning_unroll_length 0, not 2; leave it out, or",
+        ),
+        ({"way": 1}, "way must be at least 2, not 1: one class needs no classifier"),
+    ],
+)
+def test_what_makes_no_sense_together_is_refused(settings, line):
+    with pytest.raises(ValueError) as caught:
+        make_config(**settings)
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_s_folder_tells_what_it_is_of():
+    assert make_config(seed=3).run_dir == "runs/glyphs_5way_1shot/seed3"
+    assert make_config(dataset="sines_and_lines").run_dir == "runs/sines_and_lines/seed0"
+    other = make_config(method="nearest_centroid", way=20)
+    assert other.run_dir == "runs/glyphs_20way_1shot_nearest_centroid/seed0"

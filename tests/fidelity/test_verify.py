@@ -1,0 +1,146 @@
+"""leo_tf.verify, and the same comparison in float32."""
+
+import json
+
+import numpy as np
+import pytest
+from commands import command
+from records import shorter, with_config
+
+from leo_tf.fidelity.golden import GoldenFile
+from leo_tf.fidelity.replay import relative_error, replay
+from leo_tf.fidelity.verification import tolerance
+
+
+@pytest.fixture(scope="module")
+def short_record(smallest_record):
+    """One recorded step replayed with loops of length 1, its values as a new record."""
+    return shorter(smallest_record, inner_unroll_length=1, finetuning_unroll_length=1)
+
+
+def test_a_difference_beyond_tolerance_is_not_ok(short_record, tmp_path):
+    inputs, values = short_record
+    wrong = values["grad/relation_1"].copy()
+    wrong.flat[-1] += 3e-6 * np.abs(wrong).max()
+    path = tmp_path / "perturbed.npz"
+    np.savez(path, **inputs, **{**values, "grad/relation_1": wrong})
+    done = command("leo_tf.verify", path)
+    assert (done.returncode, done.stderr) == (1, "")
+    (line,) = (line for line in done.stdout.splitlines() if "NOT OK" in line)
+    assert line.split()[0] == "grad/relation_1"
+    assert 2e-6 < float(line.split()[1]) < 4e-6
+
+
+def test_files_that_cannot_be_used_are_named_on_a_line_each(smallest_record, tmp_path):
+    def without(name):
+        return {key: value for key, value in smallest_record.items() if key != name}
+
+    support = smallest_record["support"]
+    files = {
+        "no_query": without("query"),
+        "no_config": without("config"),
+        "no_noise": without("noise/decoder"),
+        "no_encoder": without("init/encoder"),
+        "list_config": {**smallest_record, "config": np.array("[1, 2]")},
+        "dtype": with_config(smallest_record, dtype="float16"),
+        "flat": {**smallest_record, "support": support.reshape(len(support), -1)},
+        "short_noise": {
+            **smallest_record,
+            "noise/query_keep": smallest_record["noise/query_keep"][:, :-1],
+        },
+        "latents": with_config(
+            smallest_record, num_latents=json.loads(str(smallest_record["config"]))["shots"]
+        ),
+        "wide_encoder": {**smallest_record, "init/encoder": np.ones([3, 4])},
+    }
+    for name, arrays in files.items():
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+    whole = (tmp_path / "dtype.npz").read_bytes()
+    (tmp_path / "half.npz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.npz").write_bytes(b"")
+    (tmp_path / "text.npz").write_text("not numbers")
+    (tmp_path / "folder.npz").mkdir()
+    with open(tmp_path / "one.npz", "wb") as file:
+        np.save(file, support)
+    expected = {
+        "no_query": "has no array 'query'",
+        "no_config": "has no array 'config'",
+        "no_noise": "has no array 'noise/decoder'",
+        "no_encoder": "has no array 'init/encoder'",
+        "list_config": "not a golden .npz file",
+        "dtype": "its config has dtype 'float16'",
+        "flat": "support and query must be [steps, tasks, way, examples, dim]",
+        "short_noise": "noise/query_keep has shape",
+        "latents": "noise/latent has shape",
+        "wide_encoder": "has shape (3, 4)",
+        "half": "not a golden .npz file",
+        "empty": "not a golden .npz file",
+        "text": "not a golden .npz file",
+        "one": "not a golden .npz file",
+        "folder": "not a golden .npz file",
+        "missing": "no such file",
+    }
+    paths = [tmp_path / f"{name}.npz" for name in expected]
+    done = command("leo_tf.verify", *paths)
+    assert (done.returncode, done.stdout) == (2, "")
+    lines = done.stderr.splitlines()
+    for line, path, fault in zip(lines, paths, expected.values(), strict=True):
+        assert line.startswith(f"error: {path}: ")
+        assert fault in line
+
+
+def test_no_file_is_a_fault_of_the_command_line():
+    done = command("leo_tf.verify")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "error: name at least one golden .npz file (--help lists the flags)"
+    ]
+
+
+def test_float32_stays_within_its_tolerances(golden_files, tmp_path):
+    # The one record with no latent's scale on its floor, where float32 is another estimate.
+    (recorded,) = (path for path in golden_files if path.stem == "3way_4shot")
+    with np.load(recorded) as archive:
+        arrays = with_config(dict(archive), dtype="float32")
+    cast = {n: v.astype(np.float32) if v.dtype == np.float64 else v for n, v in arrays.items()}
+    path = tmp_path / "float32.npz"
+    np.savez(path, **cast)
+    golden = GoldenFile(path)
+    computed = replay(golden)
+    assert computed["grad/encoder"].dtype == computed["eval/loss"].dtype == np.float32
+    errors = {name: relative_error(computed[name], r) for name, r in golden.references.items()}
+    beyond = {n: e for n, e in errors.items() if not e <= tolerance(n, "float32")}
+    assert not beyond
+
+
+@pytest.mark.parametrize(
+    ("name", "float64", "float32"),
+    [
+        ("eval/loss", 1e-6, 1e-4),
+        ("train/latents_init", 1e-6, 1e-4),
+        ("train/weights_final", 1e-6, 1e-4),
+        ("train/l2_penalty", 1e-6, 1e-4),
+        ("train/loss", 1e-6, 2e-2),
+        ("train/kl", 1e-6, 2e-2),
+        ("grad/inner_lr", 1e-6, 5e-3),
+        ("clipped/decoder", 1e-6, 5e-3),
+        ("steps/accuracy", 1e-4, 2e-2),
+        ("final/encoder", 1e-3, 2e-2),
+    ],
+)
+def test_tolerances(name, float64, float32):
+    assert (tolerance(name, "float64"), tolerance(name, "float32")) == (float64, float32)
+
+
+@pytest.mark.parametrize(
+    ("value", "reference", "error"),
+    [
+        ([1.0, 2.0, -4.5], [1.0, 2.0, -4.0], 0.125),
+        ([0.0, 1e-3], [0.0, 0.0], 1e-3),
+        ([np.nan, 3.0], [np.nan, 3.0], 0.0),
+        ([np.nan, 3.0], [2.0, 3.0], np.inf),
+        ([1.0, 2.0], [1.0, 2.0, 3.0], np.inf),
+    ],
+)
+def test_relative_error(value, reference, error):
+    assert relative_error(value, reference) == error

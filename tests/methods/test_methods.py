@@ -1,0 +1,111 @@
+"""Every method of the table keeps the same promises: one suite over all of them."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data_pipeline.episodes import EpisodeSampler, normalise
+from leo_tf import methods
+from leo_tf.classification.evaluation import Evaluator
+from leo_tf.classification.export import export, load
+from leo_tf.classification.stream import training_steps
+from leo_tf.config import make_config
+from leo_tf.config.methods import METHODS
+from leo_tf.meta.classifier import linear_scores
+
+WAY, SHOT, QUERIES, TASKS = 4, 2, 3, 5
+QUICK = {"num_latents": 4, "inner_unroll_length": 1, "finetuning_unroll_length": 1}
+
+
+def quick_config(method):
+    """Return a small configuration of a method: what compiles fast, where it has such a setting."""
+    entry = METHODS[method]
+    names = {field.name for field in dataclasses.fields(entry.settings)} - entry.changes.keys()
+    quick = {name: value for name, value in QUICK.items() if name in names}
+    sizes = {"way": WAY, "shot": SHOT, "queries": QUERIES, "tasks": TASKS}
+    return make_config(method=method, dataset="tiny", **sizes, **quick)
+
+
+def assert_declared(model, episodes, noise):
+    """Check that a step gets the noise that its model declares."""
+    spec = model.noise_spec(type(episodes)(*(tuple(part.shape) for part in episodes)))
+    found = {name: tuple(tensor.shape) for name, tensor in noise.items()}
+    assert found == {name: declared.shape for name, declared in spec.items()}
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def trained(request, tiny):
+    """A classifier after two outer steps, if it has any, and its configuration."""
+    config = quick_config(request.param)
+    keras.utils.set_random_seed(0)
+    classifier = methods.build(config.method, config.settings, tiny["train"])
+    model = classifier.model
+    if model is not None:
+        before = [variable.numpy() for variable in model.trainable_variables]
+        model.compile(optimizer=model.make_optimizer(), jit_compile=True)
+        steps = training_steps(model, tiny["train"], config.experiment)
+        assert_declared(model, *next(iter(steps)))
+        history = model.fit(steps, steps_per_epoch=2, shuffle=False, verbose=0).history
+        assert np.isfinite(history["loss"]).all()
+        after = [variable.numpy() for variable in model.trainable_variables]
+        assert any((a != b).any() for a, b in zip(after, before, strict=True))
+    return classifier, config
+
+
+@pytest.fixture(scope="module")
+def episodes(tiny):
+    return EpisodeSampler(tiny["test"], WAY, SHOT, QUERIES, TASKS).episodes([3, 4])
+
+
+def scores_of(classifier, support, query):
+    """Return the scores of queries [tasks, way, queries, dim], [tasks, way * queries, way]."""
+    flat = tf.reshape(query, [TASKS, -1, query.shape[-1]])
+    return (classifier.classify or linear_scores)(classifier.adapt(support), flat).numpy()
+
+
+def test_every_query_has_a_score_for_every_class(trained, episodes):
+    scores = scores_of(trained[0], episodes.support, episodes.query)
+    assert scores.shape == (TASKS, WAY * QUERIES, WAY)
+    assert np.isfinite(scores).all()
+
+
+def test_the_order_of_the_classes_is_the_order_of_their_scores(trained, episodes):
+    classifier, _ = trained
+    order = [2, 0, 3, 1]
+    scores = scores_of(classifier, episodes.support, episodes.query)
+    permuted = scores_of(classifier, tf.gather(episodes.support, order, axis=1), episodes.query)
+    np.testing.assert_allclose(permuted, scores[..., order], rtol=1e-4, atol=1e-5)
+
+
+def test_a_task_is_judged_alone(trained, episodes):
+    classifier, _ = trained
+    scores = scores_of(classifier, episodes.support, episodes.query)
+    others = tf.concat([episodes.support[:1], episodes.support[:0:-1]], axis=0)
+    np.testing.assert_allclose(
+        scores_of(classifier, others, episodes.query)[0], scores[0], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_other_ways_and_shots_need_no_new_model(trained, tiny):
+    classifier, _ = trained
+    for way, shot in ((2, 1), (6, 3)):
+        found = Evaluator(tiny["test"], way, shot, 4, 7, 0).accuracies(classifier)
+        assert found.shape == (7,)
+        assert ((found >= 0) & (found <= 1)).all()
+
+
+def test_a_saved_model_scores_raw_embeddings_alike(trained, episodes, tmp_path):
+    classifier, config = trained
+    dim = episodes.support.shape[-1]
+    export(classifier, dim, tmp_path / "saved_model", config.flat())
+    saved = load(tmp_path / "saved_model", dim)
+    assert (saved.classify is None) == (classifier.classify is None)
+    expected = scores_of(classifier, episodes.support, episodes.query)
+    loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
+    query = tf.reshape(0.25 * episodes.query, [TASKS, -1, dim])
+    found = loaded.classify(loaded.adapt(7 * episodes.support), query)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(normalise(7 * episodes.support), episodes.support, atol=1e-6)
