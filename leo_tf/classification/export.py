@@ -37,6 +37,22 @@ class _Exported(tf.Module):
         params = _named(params, LINEAR if classifier.classify is None else None)
         self.classify = tf.function(classify, input_signature=[params, query])
 
+    def flat(self):
+        """The same functions with tensors one by one, as signatures take and return them."""
+        params, query = self.classify.input_signature
+
+        def adapt(support):
+            return tf.nest.flatten(self.adapt(support))
+
+        def classify(*tensors):
+            return self.classify(tf.nest.pack_sequence_as(params, tensors[:-1]), tensors[-1])
+
+        specs = [*tf.nest.flatten(params), query]
+        return {
+            "adapt": tf.function(adapt, input_signature=self.adapt.input_signature),
+            "classify": tf.function(classify, input_signature=specs),
+        }
+
 
 def _named(params, names):
     """Return the specs of params, each with a name of its own."""
@@ -66,8 +82,7 @@ def export(
       about: what `saved_model.about` will tell of it: the run's configuration.
     """
     exported = _Exported(classifier, dim)
-    signatures = {"adapt": exported.adapt, "classify": exported.classify}
-    saved_model.save(exported, folder, signatures, about)
+    saved_model.save(exported, folder, exported.flat(), about)
 
 
 def load(folder: str | os.PathLike, dim: int | None = None) -> Classifier:

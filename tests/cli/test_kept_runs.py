@@ -89,6 +89,7 @@ def test_a_kept_regressor_predicts(tmp_path):
     np.testing.assert_allclose(predictions[:, 0, 0, 0], KEPT_PREDICTIONS, rtol=1e-3)
 
 
+@pytest.mark.long
 def test_a_half_finished_run_of_an_older_stream_is_refused_and_its_best_model_evaluated(
     data_path, tmp_path
 ):
