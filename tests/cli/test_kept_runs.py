@@ -5,6 +5,7 @@ stopped by a kill: the classifier after 200 of 400 steps, the regressor within i
 the TensorBoard summaries are left out.
 """
 
+import importlib
 import json
 import shutil
 from pathlib import Path
@@ -14,7 +15,10 @@ import pytest
 from commands import command
 from tiny import TINY_REGRESSION, TINY_RUN
 
+import leo_tf
+
 KEPT = Path(__file__).parents[1] / "kept_runs"
+FLAGS = json.loads((KEPT / "flags.json").read_text())  # of every command of version 0.1.0
 COMMANDS = {"classification": TINY_RUN, "regression": TINY_REGRESSION}
 # Of the first query of the tasks below, four samples, by version 0.1.0.
 KEPT_PREDICTIONS = [0.5113893, 1.1000676, 1.7965550, 0.1560407]
@@ -108,3 +112,16 @@ def test_a_half_finished_run_of_an_older_stream_is_refused_and_its_best_model_ev
     assert done.stdout.startswith("tiny (center), 3-way 2-shot, test: 100 episodes, 10 queries")
     (accuracy,) = (row.split()[-3] for row in done.stdout.splitlines() if "this run" in row)
     assert 60 < float(accuracy) < 90
+
+
+@pytest.mark.parametrize("module", FLAGS)
+def test_every_flag_of_the_first_version_is_still_there(module, capsys):
+    with pytest.raises(SystemExit):
+        importlib.import_module(module).cli([module, "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    there = {line.split()[0] for line in lines if line.startswith("  --")}
+    assert there >= {f"--{name}" for name in FLAGS[module]}
+
+
+def test_every_public_name_of_the_first_version_is_still_there():
+    assert set(leo_tf.__all__) >= {"LEO", "LEOClassifier", "LEORegressor", "MAML", "__version__"}
