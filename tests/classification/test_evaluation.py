@@ -58,7 +58,7 @@ def test_accuracies_are_those_of_test_step(tiny, model):
     np.testing.assert_allclose(found, model.meta_loss(episodes).terms["accuracy"], atol=1e-6)
     dataset = tf.data.Dataset.from_tensors(episodes)
     logs = model.evaluate(dataset, verbose=0, return_dict=True)
-    assert found.mean() == pytest.approx(logs["accuracy"], abs=1e-6)
+    assert found.mean() == pytest.approx(float(logs["accuracy"]), abs=1e-6)
 
 
 def test_episodes_are_a_function_of_the_seed_and_split(tiny, model):
