@@ -36,7 +36,7 @@ lint: $(TOOLS)  ## Check style, formatting, types and which room imports which
 	@$(RUN) -m mypy
 
 clean:  ## Remove caches and build leftovers; keeps .venv, runs and embeddings
-	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # .building marks an installation that was cut short: the next one starts from nothing. The
