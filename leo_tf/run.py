@@ -10,8 +10,8 @@ With --dataset=sines_and_lines, it trains LEO and MAML on few-shot regression in
 errors beside the exact limit. No data are read then: the tasks are drawn.
 
 A default [in brackets] gives way to the published value for miniImageNet and tieredImageNet at
-1 and 5 shots, and to the tuned one for glyphs. [a; b] is the default of classification and that of
-sines_and_lines; where one is -, that kind of run has no such flag and refuses it.
+1 and 5 shots, and to a tuned one where there is one, as for glyphs. [a; b] is the default of
+classification and that of sines_and_lines; where one is -, that kind of run has no such flag.
 """
 
 import importlib

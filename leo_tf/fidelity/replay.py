@@ -99,11 +99,12 @@ def _inputs(model, golden, step):
         support, class_labels(support.shape[:3]), query, class_labels(query.shape[:3])
     )
     spec = model.noise_spec(Episodes(*(tuple(part.shape) for part in episodes)))
-    recorded = golden.noise(step)
-    noise = {
-        name: tf.constant(recorded[name], dtype if isinstance(drawn, Normal) else tf.bool)
-        for name, drawn in spec.items()
-    }
+    recorded, noise = golden.noise(step), {}
+    for name, declared in spec.items():
+        normal = isinstance(declared, Normal)
+        # What the published code does not draw is as if it were not there.
+        absent = np.zeros(declared.shape) if normal else np.ones(declared.shape)
+        noise[name] = tf.constant(recorded.get(name, absent), dtype if normal else tf.bool)
     return episodes, noise
 
 

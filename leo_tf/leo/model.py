@@ -70,7 +70,9 @@ class LEO(MetaModel):
         finetuning_bound: float | None = None,
         **kwargs,
     ) -> None:
-        super().__init__(learner, settings, **kwargs)
+        super().__init__(settings, **kwargs)
+        self.learner = learner
+        self.metric_names = learner.metric_names
         self.encoder = encoder
         self.decoder = decoder
         self.dropout_rate = dropout_rate

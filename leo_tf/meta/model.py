@@ -1,13 +1,12 @@
 """What every meta-learner does alike: the outer step, and keeping track of its figures."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from data_pipeline.episodes import Episodes, EpisodeSizes
 from leo_tf.config.methods.meta_learner import MetaLearner
-from leo_tf.meta.learner import Learner
 from leo_tf.meta.noise import Mask, Normal
 from leo_tf.meta.outer_step import clip, guard_against_nan
 
@@ -17,8 +16,8 @@ class MetaLoss(NamedTuple):
 
     loss: tf.Tensor  # scalar L, what the outer step minimises
     task_losses: tf.Tensor  # [tasks], L is their mean
-    terms: dict  # by name: what the learner measures, and `MetaModel.terms`; [tasks] or scalar
-    adaptation: NamedTuple  # what the model makes of the support sets
+    terms: dict  # by name, `MetaModel.metric_names` and `MetaModel.terms`; [tasks] or scalar
+    adaptation: Any = None  # what the model made of the support sets, for those who look inside
 
 
 class MetaModel(keras.Model):
@@ -29,16 +28,16 @@ class MetaModel(keras.Model):
     steps draw, and calls `track` when all its variables are there.
 
     Args:
-      learner: a `leo_tf.meta.learner.Learner`.
       settings: its hyperparameters.
+      **kwargs: see `keras.Model`.
     """
 
-    terms = ()  # parts of the loss, beside what the learner measures
-    rate_names = ()  # attributes that hold meta-learned step sizes
+    metric_names: tuple[str, ...] = ()  # figures of merit among the terms, shown while it trains
+    terms: tuple[str, ...] = ()  # the other terms: parts of the loss
+    rate_names: tuple[str, ...] = ()  # attributes that hold meta-learned step sizes
 
-    def __init__(self, learner: Learner, settings: MetaLearner, **kwargs) -> None:
+    def __init__(self, settings: MetaLearner, **kwargs) -> None:
         super().__init__(**kwargs)
-        self.learner = learner
         self.settings = settings
 
     def batch_spec(self, sizes: EpisodeSizes) -> EpisodeSizes:
@@ -76,7 +75,7 @@ class MetaModel(keras.Model):
     def track(self) -> None:
         """Make the metrics that training and evaluation report."""
         norms = [f"gradient_norm/{_label(v)}" for v in self.trainable_variables]
-        names = ["loss", *self.learner.metric_names, *self.terms, *norms]
+        names = ["loss", *self.metric_names, *self.terms, *norms]
         self._trackers = {name: keras.metrics.Mean(name=name) for name in names}
 
     def meta_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:

@@ -1,6 +1,7 @@
-"""Model-agnostic meta-learning (Finn et al., ICML 2017)."""
+"""Model-agnostic meta-learning (Finn et al., ICML 2017), for any learner.
 
-from typing import NamedTuple
+The regression's yardstick: `leo_tf.regression.model.maml_regressor` gives it a network.
+"""
 
 import tensorflow as tf
 
@@ -9,12 +10,6 @@ from leo_tf.config.methods.meta_learner import MetaLearner
 from leo_tf.meta.inner_loops import adapt_parameters
 from leo_tf.meta.learner import Learner
 from leo_tf.meta.model import MetaLoss, MetaModel
-
-
-class Adapted(NamedTuple):
-    """What MAML makes of a batch of support sets."""
-
-    params: tf.Tensor  # [tasks, ..., size]
 
 
 class MAML(MetaModel):
@@ -44,7 +39,9 @@ class MAML(MetaModel):
         bound: float | None = None,
         **kwargs,
     ) -> None:
-        super().__init__(learner, settings, **kwargs)
+        super().__init__(settings, **kwargs)
+        self.learner = learner
+        self.metric_names = learner.metric_names
         self.unroll_length = unroll_length
         self.bound = bound
         self.params_init = self.add_weight(
@@ -55,21 +52,21 @@ class MAML(MetaModel):
         self.track()
         self.built = True
 
-    def adapt(self, support: tf.Tensor, labels: tf.Tensor) -> Adapted:
-        """Fit the learner to support sets, [tasks, ...]."""
+    def adapt(self, support: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Fit the learner to support sets: parameters [tasks, ..., size]."""
         once = [1] * len(self.params_init.shape)
         params = tf.tile(self.params_init[tf.newaxis], [tf.shape(support)[0], *once])
         batches = [(support, labels)] * self.unroll_length
-        return Adapted(adapt_parameters(self.learner, params, self.inner_lr, batches, self.bound))
+        return adapt_parameters(self.learner, params, self.inner_lr, batches, self.bound)
 
     def meta_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
         """Adapt to the support sets and evaluate on the queries."""
-        adapted = self.adapt(episodes.support, episodes.support_labels)
-        evaluated = adapted.params, episodes.query, episodes.query_labels
+        params = self.adapt(episodes.support, episodes.support_labels)
+        evaluated = params, episodes.query, episodes.query_labels
         query_loss = self.learner.query_loss(*evaluated)
         terms = {**self.learner.metrics(*evaluated), "query_loss": query_loss}
-        return MetaLoss(tf.reduce_mean(query_loss), query_loss, terms, adapted)
+        return MetaLoss(tf.reduce_mean(query_loss), query_loss, terms, params)
 
     def call(self, support, labels):
         """Adapted parameters, [tasks, ..., size]."""
-        return self.adapt(support, labels).params
+        return self.adapt(support, labels)

@@ -1,7 +1,6 @@
 """Figure 2 of the paper: sampled models of few-shot regression tasks."""
 
 import os
-from typing import Any
 
 import matplotlib
 
@@ -13,9 +12,10 @@ from matplotlib.lines import Line2D
 
 from leo_tf.regression import posterior
 from leo_tf.regression.evaluation import are_ambiguous, are_sines
-from leo_tf.regression.export import predict_tasks
+from leo_tf.regression.export import load, predict_tasks
 from leo_tf.regression.stream import held_out_tasks
 from leo_tf.regression.task_files import ARRAYS
+from leo_tf.training.run_folder import RunFolder
 
 POOL = 3000  # tasks to choose from
 GRID = 200  # points of a curve
@@ -24,14 +24,14 @@ SAMPLES = 12
 TRUTH, SINE, LINE = "black", "tab:blue", "tab:orange"
 
 
-def draw(loaded: Any, path: str | os.PathLike, seed: int = 1) -> None:
+def draw(folder: RunFolder, path: str | os.PathLike, seed: int) -> None:
     """Draw two rows of panels: tasks of one clear family, and ambiguous ones.
 
     The tasks are the first of a random sequence that qualify, by the exact posterior alone: what
     the model makes of them plays no part.
 
     Args:
-      loaded: what `leo_tf.regression.export.load` returns.
+      folder: a finished run.
       path: PNG to write.
       seed: decides the tasks.
     """
@@ -39,7 +39,7 @@ def draw(loaded: Any, path: str | os.PathLike, seed: int = 1) -> None:
     sine = posterior.fit(tasks.support, tasks.support_labels).sine_probability
     chosen = np.concatenate([clear_tasks(sine), ambiguous_tasks(sine)])
     arrays = {name: tasks[i][chosen] for i, name in enumerate(ARRAYS)}
-    predictions = predict_tasks(loaded, arrays, SAMPLES)
+    predictions = predict_tasks(load(folder.saved_model), arrays, SAMPLES)
     x = tasks.query[0, :, 0]
     sines = are_sines(predictions, x)
     figure, panels = pyplot.subplots(

@@ -90,7 +90,7 @@ class Progress(keras.callbacks.Callback):
             self.run.add_timing(step - self._last_step, time.perf_counter() - self._began)
         self._compiled, self._last_step = True, step
         self.bar.update(step - self.bar.n)
-        shown = ("loss", *self.model.learner.metric_names)
+        shown = ("loss", *self.model.metric_names)
         self.bar.set_postfix({name: f"{logs[name]:.3f}" for name in shown})
 
     def on_train_end(self, logs: Logs = None) -> None:

@@ -68,7 +68,7 @@ class MetaValidation(keras.callbacks.Callback):
         if better or not self.run.choose_best:
             self.run.keep_as_best(score)
         best = " (best so far)" if better and self.run.choose_best else ""
-        measured = [f"{name} {logs[name]:.4f}" for name in self.model.learner.metric_names]
+        measured = [f"{name} {logs[name]:.4f}" for name in self.model.metric_names]
         training = ", ".join([f"training loss {logs['loss']:.4f}", *measured])
         where = f"{self.name} step {step}" if self.name else f"step {step}"
         tqdm.tqdm.write(f"{where}: meta-validation {text}{best}, {training}", file=sys.stdout)

@@ -8,9 +8,9 @@ from absl import flags
 
 from leo_tf.config import config_from_flat, make_config
 from leo_tf.config import flags as setting_flags
-from leo_tf.config.experiments import EXPERIMENTS
+from leo_tf.config.experiments import EXPERIMENTS, Classification
 from leo_tf.config.methods import METHODS
-from leo_tf.config.presets import PUBLISHED, TUNED
+from leo_tf.config.presets import EVERY, PUBLISHED, TUNED
 from leo_tf.config.settings import Settings, setting, with_default
 
 
@@ -147,8 +147,8 @@ def test_presets(dataset, shot, expected):
 
 
 def test_presets_are_of_methods_and_settings_that_there_are():
-    by_file = {entry.file: entry.settings for entry in METHODS.values()}
-    tuned = [(file, preset) for (file, _), preset in TUNED.items()]
+    by_file = {entry.file: entry.settings for entry in METHODS.values()} | {EVERY: Classification}
+    tuned = [pair for of_data in TUNED.values() for pair in of_data.items()]
     published = [(file, preset) for file, all_of in PUBLISHED.items() for preset in all_of.values()]
     for file, preset in itertools.chain(tuned, published):
         dataclasses.replace(by_file[file](), **preset)

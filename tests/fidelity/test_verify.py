@@ -10,6 +10,9 @@ from records import shorter, with_config
 from leo_tf.fidelity.golden import GoldenFile
 from leo_tf.fidelity.replay import relative_error, replay
 from leo_tf.fidelity.verification import tolerance
+from leo_tf.leo.model import LEO
+from leo_tf.meta.noise import Mask, Normal
+from leo_tf.methods.leo import LEOClassifier
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +114,27 @@ def test_float32_stays_within_its_tolerances(golden_files, tmp_path):
     errors = {name: relative_error(computed[name], r) for name, r in golden.references.items()}
     beyond = {n: e for n, e in errors.items() if not e <= tolerance(n, "float32")}
     assert not beyond
+
+
+def test_noise_that_a_record_lacks_is_absent(smallest_record, monkeypatch):
+    """Normals are 0 and masks keep everything, so that they may be added to a later model."""
+    seen, declared = {}, LEOClassifier.noise_spec
+
+    def more(self, shapes):
+        added = {"jitter": Normal((2, 3)), "more_keep": Mask((4,), 0.5)}
+        return {**declared(self, shapes), **added}
+
+    def adapt(self, support, labels, noise=None):
+        seen.update(noise or {})
+        return LEO.adapt(self, support, labels, noise)
+
+    _, expected = shorter(smallest_record, inner_unroll_length=0, finetuning_unroll_length=0)
+    monkeypatch.setattr(LEOClassifier, "noise_spec", more)
+    monkeypatch.setattr(LEOClassifier, "adapt", adapt)
+    _, found = shorter(smallest_record, inner_unroll_length=0, finetuning_unroll_length=0)
+    np.testing.assert_array_equal(found["train/loss"], expected["train/loss"])
+    assert seen.keys() >= {"jitter", "more_keep", "latent"}
+    assert (seen["jitter"].shape, seen["more_keep"].shape) == ((2, 3), (4,))
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,8 @@ def test_training_data_start_at_any_step(tiny):
         for found, expected in zip(later, whole[step], strict=True):
             np.testing.assert_array_equal(found, expected)
     (other,) = elements(0, 1, seed=1)
-    # The support, the query; of the noise, sorted by name, the decoder's and the latents'.
-    episodes_and_normals = [0, 2, 4, 6]
-    for i in episodes_and_normals:
-        assert (other[i] != whole[0][i]).mean() > 0.3
-        assert (whole[1][i] != whole[0][i]).mean() > 0.3
+    assert len(other) == len(whole[0]) > 4
+    for here, there, next_step in zip(whole[0], other, whole[1], strict=True):
+        if here.dtype == np.float32:  # labels are always the same, and masks often
+            assert (there != here).mean() > 0.3
+            assert (next_step != here).mean() > 0.3
