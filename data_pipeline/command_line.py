@@ -12,6 +12,10 @@ from absl import flags
 from data_pipeline.version import __version__
 
 
+class SettingError(ValueError):
+    """A setting that does not fit the data, wherever that turns out: a flag is at fault."""
+
+
 def run(
     main: Callable[..., int | None],
     values: flags.FlagValues,
@@ -49,7 +53,7 @@ def run(
         if operands and not arguments:
             raise flags.Error(f"name at least one {operands}")
         sys.exit(main(arguments) if operands else main())
-    except flags.Error as error:
+    except (flags.Error, SettingError) as error:
         _exit(2, f"{error} (--help lists the flags)")
     except KeyboardInterrupt:
         _exit(130, "interrupted")
@@ -60,13 +64,11 @@ def run(
 
 
 @contextlib.contextmanager
-def flags_at_fault(
-    faults: tuple[type[Exception], ...] = (ValueError, FileNotFoundError),
-) -> Iterator[None]:
-    """Turn an error about what the flags say, one of `faults`, into a fault of the flags."""
+def flags_at_fault() -> Iterator[None]:
+    """Turn a ValueError or FileNotFoundError about what the flags say into a fault of the flags."""
     try:
         yield
-    except faults as error:
+    except (ValueError, FileNotFoundError) as error:
         raise flags.Error(str(error)) from None
 
 

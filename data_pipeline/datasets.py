@@ -14,6 +14,7 @@ import numpy as np
 from data_pipeline import cache, released_format
 from data_pipeline.embeddings import EmbeddingSet, Source
 
+DATA_PATH = "embeddings"  # the folder of data sets where a user names none
 SPLITS = ("train", "val", "test")
 RELEASED = {"miniImageNet": ("center", "multiview"), "tieredImageNet": ("center",)}
 FORMATS = {"_embeddings.pkl": released_format}

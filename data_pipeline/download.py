@@ -10,6 +10,7 @@ from absl import flags
 from tqdm import tqdm
 
 from data_pipeline import archive, atomic, command_line
+from data_pipeline.datasets import DATA_PATH
 from data_pipeline.embeddings import Source
 
 URL = "http://storage.googleapis.com/leo-embeddings/embeddings.zip"
@@ -17,7 +18,7 @@ ARCHIVE = "embeddings.zip"
 
 
 def download(
-    data_path: str | os.PathLike = "embeddings", url: str = URL, sha256: str | None = None
+    data_path: str | os.PathLike = DATA_PATH, url: str = URL, sha256: str | None = None
 ) -> dict[Path, Source]:
     """Fetch a zip of embeddings and unpack it, unless the zip is at <data_path>/embeddings.zip.
 
@@ -127,7 +128,7 @@ def cli(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     values = flags.FlagValues()
     define, text = command_line.definer(values), flags.DEFINE_string
-    data_path = define(text, "data_path", "embeddings", "folder that gets <dataset>/<crop>/")
+    data_path = define(text, "data_path", DATA_PATH, "folder that gets <dataset>/<crop>/")
     url = define(text, "url", URL, "where the zip is")
     sha256 = define(text, "sha256", None, "SHA-256 that the zip must have, in hexadecimal")
     is_url = re.compile("https?://.+").fullmatch

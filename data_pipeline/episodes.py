@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline.command_line import SettingError
 from data_pipeline.embeddings import EmbeddingSet
 
 
@@ -24,7 +25,7 @@ class EpisodeSizes(NamedTuple):
         return Episodes((*support, dim), support, (*query, dim), query)
 
 
-class EpisodeSizeError(ValueError):
+class EpisodeSizeError(SettingError):
     """Episodes larger than the embeddings that they are to be drawn from."""
 
 

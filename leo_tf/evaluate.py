@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from absl import flags
 
 from data_pipeline import command_line
-from data_pipeline.datasets import SPLITS, check_dataset
+from data_pipeline.datasets import DATA_PATH, SPLITS, check_dataset
 from leo_tf.config import flags as settings
+from leo_tf.config.experiments import Classification, Regression
 from leo_tf.regression.task_files import read_tasks, write_predictions
 from leo_tf.startup import start_tensorflow
 from leo_tf.training.run_folder import RunFolder, write_json
@@ -23,16 +24,17 @@ from leo_tf.training.run_folder import RunFolder, write_json
 EPISODES = ("dataset", "crop", "way", "shot", "seed")
 FLAGS = flags.FlagValues()
 define, text = command_line.definer(FLAGS), flags.DEFINE_string
+integer = flags.DEFINE_integer
 define(text, "saved_model", None, "folder of the SavedModel, of a run")
 define(text, "run_dir", None, "folder of a run, instead")
-define(text, "data_path", "embeddings", "folder of the data sets")
+define(text, "data_path", DATA_PATH, "folder of the data sets")
 settings.define(FLAGS, EPISODES, ["classification"])
 define(flags.DEFINE_enum, "split", "test", "meta-set to draw from", enum_values=SPLITS)
-define(flags.DEFINE_integer, "episodes", 10_000, "episodes to evaluate", lower_bound=1)
+define(integer, "episodes", Classification.test_episodes, "episodes to evaluate", lower_bound=1)
 define(text, "json", None, "file to write the figures to")
 define(text, "tasks", None, "file of regression tasks, .npz")
 define(text, "predictions", None, "file to write the predictions to, .npz")
-define(flags.DEFINE_integer, "samples", 50, "networks sampled for a task", lower_bound=1)
+define(integer, "samples", Regression.test_samples, "networks sampled for a task", lower_bound=1)
 flags.mark_flags_as_mutual_exclusive(["saved_model", "run_dir"], flag_values=FLAGS)
 
 
@@ -52,7 +54,6 @@ def main() -> None:
             check_dataset(FLAGS.data_path, chosen.dataset, chosen.crop, [FLAGS.split])
     tasks = read_tasks(FLAGS.tasks) if FLAGS.tasks else None
     start_tensorflow()
-    from data_pipeline.episodes import EpisodeSizeError
     from leo_tf.classification import experiment, result
     from leo_tf.regression.export import load, predict_tasks
 
@@ -63,8 +64,7 @@ def main() -> None:
     if tasks:
         predictions = predict_tasks(load(folder), tasks, FLAGS.samples)
         return print(write_predictions(FLAGS.predictions, predictions))
-    with command_line.flags_at_fault((EpisodeSizeError,)):
-        found = experiment.evaluate(folder, chosen, FLAGS.episodes, FLAGS.data_path, FLAGS.split)
+    found = experiment.evaluate(folder, chosen, FLAGS.episodes, FLAGS.data_path, FLAGS.split)
     print(result.table(found))
     if FLAGS.json:
         write_json(FLAGS.json, found)

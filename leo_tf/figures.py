@@ -13,6 +13,7 @@ from pathlib import Path
 from absl import flags
 
 from data_pipeline import command_line
+from leo_tf.config import make_config
 from leo_tf.reports import FIGURES
 from leo_tf.startup import start_tensorflow
 from leo_tf.training.run_folder import RunFolder
@@ -21,7 +22,8 @@ FLAGS = flags.FlagValues()
 define = command_line.definer(FLAGS)
 meaning = f"number in the paper: {', '.join(FIGURES)}"
 define(flags.DEFINE_enum, "figure", "2", meaning, enum_values=list(FIGURES))
-define(flags.DEFINE_string, "run_dir", "runs/sines_and_lines/seed0", "folder of the run")
+run_dir = make_config(experiment="regression").run_dir
+define(flags.DEFINE_string, "run_dir", run_dir, "folder of the run")
 define(flags.DEFINE_string, "output", None, "PNG to write [<run_dir>/figure<number>.png]")
 define(flags.DEFINE_integer, "seed", 1, "decides the tasks that are shown")
 
@@ -29,7 +31,7 @@ define(flags.DEFINE_integer, "seed", 1, "decides the tasks that are shown")
 def main() -> None:
     """Draw as the flags say."""
     folder, kind = RunFolder(FLAGS.run_dir), FIGURES[FLAGS.figure]
-    output = Path(FLAGS.output or folder.path / f"figure{FLAGS.figure}.png")
+    output = Path(FLAGS.output or folder.figure(FLAGS.figure))
     with command_line.flags_at_fault():
         config, finished = folder.read() if folder.config.is_file() else (None, None)
         if finished is None or config.experiment.kind != kind:

@@ -21,14 +21,14 @@ from collections.abc import Sequence
 from absl import flags
 
 from data_pipeline import command_line
-from data_pipeline.datasets import check_dataset
+from data_pipeline.datasets import DATA_PATH, check_dataset
 from leo_tf.config import flags as settings
 from leo_tf.startup import start_tensorflow
 
 FLAGS = flags.FlagValues()
 define, text = command_line.definer(FLAGS), flags.DEFINE_string
 settings.define_all(FLAGS)
-define(text, "data_path", "embeddings", "folder of <dataset>/<crop>/<split>_embeddings.pkl")
+define(text, "data_path", DATA_PATH, "folder of <dataset>/<crop>/<split>_embeddings.pkl")
 define(text, "run_dir", None, "folder of the run [runs/<data set, sizes, method>/seed<seed>]")
 
 
@@ -39,7 +39,6 @@ def main() -> int:
         if config.experiment.kind == "classification":
             check_dataset(FLAGS.data_path, config.experiment.dataset, config.experiment.crop)
     start_tensorflow()
-    from data_pipeline.episodes import EpisodeSizeError
     from leo_tf.training.fit import InterruptedRunError
     from leo_tf.training.run_folder import RunFolder
 
@@ -52,8 +51,7 @@ def main() -> int:
         for name in ("experiment", "result")
     )
     try:
-        with command_line.flags_at_fault((EpisodeSizeError,)):
-            found = experiment.train_and_test(config, folder, FLAGS.data_path)
+        found = experiment.train_and_test(config, folder, FLAGS.data_path)
     except InterruptedRunError as interruption:
         print(f"{interruption}; the same command goes on from there", file=sys.stderr)
         return 130

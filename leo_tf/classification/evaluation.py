@@ -11,7 +11,7 @@ import tensorflow as tf
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episodes import EpisodeIndices, EpisodeSampler, EpisodeSizeError, normalise
 from data_pipeline.streams import stream_seed, unrewritten
-from leo_tf.meta.classifier import Classifier
+from leo_tf.meta.classifier import Classifier, weights_and_biases
 from leo_tf.training.validation import Validated
 
 TASKS_DRAWN = 200  # the published meta-batch of evaluation; fixes which episodes a seed means
@@ -145,8 +145,7 @@ class Evaluator:
 
         def evaluate(indices):
             adapted = classifier.adapt(sampler.images(indices.classes, indices.support))
-            weights, biases = adapted if isinstance(adapted, tuple) else (adapted, None)
-            right = count_correct(sampler.embeddings, indices, weights, biases)
+            right = count_correct(sampler.embeddings, indices, *weights_and_biases(adapted))
             return right / tf.cast(sampler.way * sampler.queries, tf.float32)
 
         drawn = self._drawn(bool(all_others)).batch(max(1, grouped)).map(_merge_draws)

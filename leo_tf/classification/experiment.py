@@ -5,18 +5,17 @@ from typing import Any, NamedTuple
 
 import keras
 
-from data_pipeline.datasets import load_split
+from data_pipeline.datasets import DATA_PATH, load_split
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episodes import check_episode
 from leo_tf import methods
 from leo_tf.classification.evaluation import AccuracyValidation, Evaluator, default_queries
 from leo_tf.classification.export import export, load
 from leo_tf.classification.result import measure
-from leo_tf.classification.stream import training_steps
+from leo_tf.classification.stream import training_sizes, training_steps
 from leo_tf.config import Config
 from leo_tf.config.experiments import Classification
 from leo_tf.config.methods import DEFAULT
-from leo_tf.config.methods.meta_learner import MetaLearner
 from leo_tf.meta.classifier import Classifier
 from leo_tf.training import saved_model
 from leo_tf.training.fit import compile_model, fit
@@ -52,11 +51,13 @@ def train_and_test(
     """
     experiment = config.experiment
     splits = load_splits(experiment, data_path)
-    check_sizes(config, splits)
+    classifier = make(config, splits.train)
+    check_sizes(experiment, splits, classifier)
     for name, split in splits._asdict().items():
         print(f"{name}: {split}", flush=True)
     folder.claim(config)
-    classifier, trained = _train(config, splits, folder)
+    state = prepare(config, classifier, folder)
+    trained = _train(experiment, splits, classifier, state)
     export(classifier, splits.train.dim, folder.saved_model, config.flat())
     names = ("dataset", "crop", "way", "shot", "seed", "steps")
     sizes = experiment.way, experiment.shot, experiment.test_episodes, experiment.seed
@@ -72,15 +73,13 @@ def train_and_test(
     return result
 
 
-def load_splits(experiment: Classification, data_path: str | os.PathLike | None) -> Splits:
+def load_splits(experiment: Classification, data_path: str | os.PathLike | None = None) -> Splits:
     """Read what an experiment trains and tests on.
 
     Raises:
       FileNotFoundError, ValueError: one line about the data.
     """
-    names = ("train+val" if experiment.train_on_val else "train", "val", "test")
-    where = data_path or "embeddings", experiment.dataset, experiment.crop
-    splits = Splits(*(load_split(*where, name) for name in names))
+    splits = Splits(*(_load(experiment, data_path, name) for name in Splits._fields))
     for split in splits:
         if split.dim != splits.train.dim:
             raise ValueError(
@@ -90,36 +89,46 @@ def load_splits(experiment: Classification, data_path: str | os.PathLike | None)
     return splits
 
 
-def check_sizes(config: Config, splits: Splits) -> None:
-    """Raise an EpisodeSizeError if a split is too small for the episodes of a classification."""
-    way, shot = config.experiment.way, config.experiment.shot
-    if isinstance(config.settings, MetaLearner):
-        check_episode(splits.train, way, shot, config.experiment.queries)
+def _load(experiment, data_path, split):
+    """Read one split of an experiment."""
+    data_path = DATA_PATH if data_path is None else data_path
+    if split == "train" and experiment.train_on_val:
+        split = "train+val"
+    return load_split(data_path, experiment.dataset, experiment.crop, split)
+
+
+def check_sizes(experiment: Classification, splits: Splits, classifier: Classifier) -> None:
+    """Raise an EpisodeSizeError if a split is too small for the episodes of an experiment."""
+    if classifier.model is not None:
+        way, shot, queries, _ = training_sizes(classifier.model, experiment)
+        check_episode(splits.train, way, shot, queries)
     for split in (splits.val, splits.test):
-        check_episode(split, way, shot, default_queries(split, shot))
+        queries = default_queries(split, experiment.shot)
+        check_episode(split, experiment.way, experiment.shot, queries)
 
 
-def build(
-    config: Config, train: EmbeddingSet, folder: RunFolder
-) -> tuple[Classifier, RunState | None]:
-    """Make the classifier of a configuration, its model compiled, and its `RunState`.
+def make(config: Config, train: EmbeddingSet) -> Classifier:
+    """Make the classifier of a configuration, a function of its seed.
 
     Args:
       config: a classification.
       train: the classes that it is to be trained on.
-      folder: the run's folder.
+    """
+    keras.utils.set_random_seed(config.experiment.seed)
+    return methods.build(config.method, config.settings, train)
+
+
+def prepare(config: Config, classifier: Classifier, folder: RunFolder) -> RunState | None:
+    """Compile a classifier's model, to be trained in a run's folder or restored from it.
 
     Returns:
-      The pair, not restored; None for a classifier with nothing to train.
+      Its `RunState`, not restored; None if there is nothing to train.
     """
-    experiment = config.experiment
-    keras.utils.set_random_seed(experiment.seed)
-    classifier = methods.build(config.method, config.settings, train)
-    model = classifier.model
+    experiment, model = config.experiment, classifier.model
     if model is None:
-        return classifier, None
+        return None
     compile_model(model, model.make_optimizer(), experiment.steps, experiment.validate_every)
-    return classifier, RunState(folder, model, choose_best=not experiment.train_on_val)
+    return RunState(folder, model, choose_best=not experiment.train_on_val)
 
 
 def evaluate(
@@ -166,24 +175,22 @@ def export_best(
     Raises:
       FileNotFoundError, ValueError: one line, if there is none yet, or about the data.
     """
-    train = load_splits(config.experiment, data_path).train
-    classifier, state = build(config, train, folder)
+    train = _load(config.experiment, data_path, "train")
+    classifier = make(config, train)
+    state = prepare(config, classifier, folder)
     if state is not None:
-        state.require_best()
+        print(f"{folder}: not finished; its best model is of step {state.require_best()}")
     export(classifier, train.dim, folder.saved_model, config.flat())
 
 
-def _train(config, splits, folder):
-    """Train a classifier to its last step; returns it with its best variables, and figures."""
-    experiment = config.experiment
+def _train(experiment, splits, classifier, state):
+    """Train a classifier to its last step, give it its best variables; returns figures."""
     queries = default_queries(splits.val, experiment.shot)
     sizes = experiment.way, experiment.shot, queries, experiment.validation_episodes
-    evaluator = Evaluator(splits.val, *sizes, experiment.seed)
-    classifier, state = build(config, splits.train, folder)
-    validation = AccuracyValidation(evaluator, classifier)
+    validation = AccuracyValidation(Evaluator(splits.val, *sizes, experiment.seed), classifier)
     if state is None:
         figures = {"steps": 0, "best_step": 0, "train_steps_per_second": None}
-        return classifier, {**figures, "val_accuracy": validation().score}
+        return {**figures, "val_accuracy": validation().score}
     model = classifier.model
     fit(
         model,
@@ -194,7 +201,7 @@ def _train(config, splits, folder):
         validate_every=experiment.validate_every,
     )
     state.restore_best()
-    return classifier, {
+    return {
         "best_step": state.best_step,
         "val_accuracy": state.best_score,
         "train_steps_per_second": state.steps_per_second,

@@ -18,24 +18,27 @@ class _Exported(tf.Module):
 
     def __init__(self, classifier: Classifier, dim: int) -> None:
         super().__init__()
-        model, dtype = classifier.model, tf.float32
-        if model is not None:
-            self._variables = [variable.value for variable in model.variables]
-            dtype = tf.as_dtype(model.compute_dtype)
-        scores = classifier.classify or linear_scores
+        model = classifier.model
+        dtype = tf.float32 if model is None else tf.as_dtype(model.compute_dtype)
 
         def adapt(support):
             return classifier.adapt(normalise(support))
 
+        def classify_linear(weights, query):
+            return linear_scores(weights, normalise(query))
+
         def classify(params, query):
-            return scores(params, normalise(query))
+            return classifier.classify(params, normalise(query))
 
         support = tf.TensorSpec([None, None, None, dim], dtype, "support")
         query = tf.TensorSpec([None, None, dim], dtype, "query")
         self.adapt = tf.function(adapt, input_signature=[support])
         params = self.adapt.get_concrete_function().structured_outputs
         params = _named(params, LINEAR if classifier.classify is None else None)
+        classify = classify_linear if classifier.classify is None else classify
         self.classify = tf.function(classify, input_signature=[params, query])
+        functions = [each.get_concrete_function() for each in (self.adapt, self.classify)]
+        self._variables = [variable for each in functions for variable in each.variables]
 
     def flat(self):
         """The same functions with tensors one by one, as signatures take and return them."""

@@ -69,7 +69,7 @@ def table(result: Mapping[str, Any]) -> str:
         f"{result['queries']} queries per class"
     )
     method, accuracy = result.get("method", DEFAULT), result["test_accuracy"]
-    title = METHODS[method].title
+    title = METHODS[method].title if method in METHODS else method
     rows = [(f"{title}, this run", f"{accuracy:6.2f} ± {result['ci95']:.2f}", "")]
     beside = []
     if method != BASELINE:

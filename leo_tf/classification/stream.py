@@ -10,6 +10,12 @@ from leo_tf.meta.model import MetaModel
 from leo_tf.meta.noise import draw
 
 
+def training_sizes(model: MetaModel, experiment: Classification) -> EpisodeSizes:
+    """Return the sizes of a training step's episodes: what the model makes of the experiment's."""
+    sizes = (getattr(experiment, name) for name in EpisodeSizes._fields)
+    return model.batch_spec(EpisodeSizes(*sizes))
+
+
 def training_steps(
     model: MetaModel, embeddings: EmbeddingSet, experiment: Classification, start: int = 0
 ) -> tf.data.Dataset:
@@ -27,8 +33,7 @@ def training_steps(
     Raises:
       EpisodeSizeError: if the embeddings are too few for the episodes.
     """
-    tested = experiment.way, experiment.shot, experiment.queries, experiment.tasks
-    sizes = model.batch_spec(EpisodeSizes(*tested))
+    sizes = training_sizes(model, experiment)
     sampler = EpisodeSampler(embeddings, *sizes)
     spec = model.noise_spec(sizes.shapes(embeddings.dim))
 

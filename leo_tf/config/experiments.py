@@ -155,8 +155,10 @@ def make_config(
     """
     given = {name: value for name, value in settings.items() if value is not None}
     kind, entry = _chosen(experiment, method, given)
-    of_data = preset(entry.file, given.get("dataset", kind.dataset), given.get("shot", 1))
-    return _assemble(kind, method or DEFAULT, {**entry.changes, **of_data, **given})
+    dataset, shot = given.get("dataset", kind.dataset), given.get("shot", Classification.shot)
+    of_data = preset(entry.file, dataset, shot)
+    method = DEFAULT if method is None else method
+    return _assemble(kind, method, {**of_data, **entry.changes, **given})
 
 
 def config_from_flat(flat: Mapping[str, Any]) -> Config:
@@ -168,7 +170,8 @@ def config_from_flat(flat: Mapping[str, Any]) -> Config:
       ValueError: one line, if it has a setting that this version does not know, or a bad value.
     """
     settings = dict(flat)
-    experiment, method = settings.pop("experiment", None), settings.pop("method", DEFAULT)
+    experiment, method = settings.pop("experiment", None), settings.pop("method", None)
+    method = DEFAULT if method is None else method
     kind, entry = _chosen(experiment, method, settings)
     return _assemble(kind, method, {**entry.changes, **settings})
 
@@ -181,7 +184,7 @@ def _chosen(experiment, method, given):
     if experiment not in EXPERIMENTS:
         known = " or ".join(EXPERIMENTS)
         raise ValueError(f"experiment must be {known}, not {experiment!r}")
-    kind, method = EXPERIMENTS[experiment], method or DEFAULT
+    kind, method = EXPERIMENTS[experiment], DEFAULT if method is None else method
     if method not in kind.methods:
         known = ", ".join(kind.methods)
         raise ValueError(f"method of a {experiment} must be one of {known}, not {method!r}")
@@ -190,15 +193,14 @@ def _chosen(experiment, method, given):
 
 def _check_names(kind, method, names):
     """Raise a ValueError, one line, if a setting is not among the experiment's or the method's."""
-    unknown = sorted(set(names) - _names(kind) - _names(kind.methods[method].settings))
+    unknown = set(names) - _names(kind) - _names(kind.methods[method].settings)
     if not unknown:
         return
+    owner = f"--method={method}"
     of_all_methods = set().union(*(_names(entry.settings) for entry in kind.methods.values()))
-    if of_all_methods.issuperset(unknown):
-        owner = f"--method={method}"
-    else:
-        owner = f"--dataset={kind.dataset}" if kind is Regression else kind.kind
-    raise ValueError(f"{owner} has no setting {', '.join(unknown)}; leave it out")
+    if foreign := unknown - of_all_methods:
+        unknown, owner = foreign, f"--dataset={kind.dataset}" if kind is Regression else kind.kind
+    raise ValueError(f"{owner} has no setting {', '.join(sorted(unknown))}; leave it out")
 
 
 def _names(settings):

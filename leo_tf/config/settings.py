@@ -2,8 +2,17 @@
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Sequence
 from typing import Any, ClassVar
+
+# By the type of a setting: what its values are, and how people call it.
+_KINDS: dict[Any, tuple[type, str]] = {
+    int: (numbers.Integral, "a whole number"),
+    float: (numbers.Real, "a number"),
+    bool: (bool, "true or false"),
+    str: (str, "text"),
+}
 
 SearchSpace = tuple[float, float] | tuple[float, float, str] | list | None
 
@@ -45,21 +54,29 @@ class Settings:
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field]]  # each subclass has its own
 
     def __post_init__(self) -> None:
-        """Check every field."""
+        """Check every field, and make a plain Python value of it."""
         for field in dataclasses.fields(self):
-            check_value(field, getattr(self, field.name))
+            value = getattr(self, field.name)
+            check_value(field, value)
+            object.__setattr__(self, field.name, field.type(value))
 
 
 def check_value(field: dataclasses.Field, value: Any) -> None:
-    """Raise a ValueError, one line, if a value lies outside the bounds of a `setting`."""
-    if isinstance(value, bool | str):
-        return
+    """Raise a ValueError, one line, if a `setting` cannot have a value: its type, its bounds."""
     name, (at_least, above, below) = field.name, field.metadata["bounds"]
+    kind, what = _KINDS[field.type]
+    if not isinstance(value, kind) or (isinstance(value, bool) and field.type is not bool):
+        raise ValueError(f"{name} must be {what}, not {value!r}")
+    if field.type not in (bool, str):
+        _check_number(name, value, at_least, above, below)
+
+
+def _check_number(name, value, at_least, above, below):
     check_finite(name, value)
-    if at_least > 0 and value < at_least:
-        raise ValueError(f"{name} must be at least {at_least}, not {value}")
-    if value < at_least:
+    if at_least == 0 and value < 0:
         raise ValueError(f"{name} must not be negative, it is {value}")
+    if value < at_least:
+        raise ValueError(f"{name} must be at least {at_least}, not {value}")
     if above is not None and value <= above:
         raise ValueError(f"{name} must be above {above}")
     if below is not None and value >= below:

@@ -59,6 +59,11 @@ class EpisodicClassifier(MetaModel):
         return Classifier(self.adapt, self.classify, self)
 
 
+def weights_and_biases(params: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Return the weights of linear classifiers, and their biases or None, see `Classifier`."""
+    return params if isinstance(params, tuple) else (params, None)
+
+
 def linear_scores(params: Any, query: tf.Tensor) -> tf.Tensor:
     """Score queries with linear classifiers.
 
@@ -69,6 +74,6 @@ def linear_scores(params: Any, query: tf.Tensor) -> tf.Tensor:
     Returns:
       [tasks, n, way].
     """
-    weights, biases = params if isinstance(params, tuple) else (params, None)
+    weights, biases = weights_and_biases(params)
     scores = tf.matmul(query, weights, transpose_b=True)
     return scores if biases is None else scores + biases[:, tf.newaxis]

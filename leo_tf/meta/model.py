@@ -41,7 +41,7 @@ class MetaModel(keras.Model):
         self.settings = settings
 
     def batch_spec(self, sizes: EpisodeSizes) -> EpisodeSizes:
-        """Declare the episodes that a training step takes, given those it is tested on."""
+        """Declare the episodes of a classifier's training step, given those of the experiment."""
         return sizes
 
     def noise_spec(self, shapes: Episodes) -> dict[str, Normal | Mask]:

@@ -34,8 +34,8 @@ class MAML(MetaModel):
         start: tf.Tensor,
         settings: MetaLearner,
         *,
-        unroll_length: int = 10,
-        lr_init: float = 0.05,
+        unroll_length: int,
+        lr_init: float,
         bound: float | None = None,
         **kwargs,
     ) -> None:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from data_pipeline.embeddings import EmbeddingSet
 from leo_tf.classification.evaluation import Evaluator, default_queries
-from leo_tf.classification.experiment import build
+from leo_tf.classification.experiment import make, prepare
 from leo_tf.classification.export import export, load
 from leo_tf.classification.stream import training_steps
 from leo_tf.config import Config
@@ -57,7 +57,8 @@ def start(
     train.tensor()
     loaded = time.perf_counter()
     grown = machine.resident_memory() - before
-    classifier, _ = build(config, train, folder)
+    classifier = make(config, train)
+    prepare(config, classifier, folder)
     model = classifier.model
     built = time.perf_counter()
     batch = next(iter(training_steps(model, train, config.experiment)))
@@ -102,7 +103,8 @@ def fit(
     Returns:
       The figures, and the classifier.
     """
-    classifier, _ = build(config, train, folder)
+    classifier = make(config, train)
+    prepare(config, classifier, folder)
     steps = config.experiment.validate_every
     laps = _Laps(seconds, steps)
     began = time.perf_counter()

@@ -92,7 +92,7 @@ def export_best(
     """
     model, experiment = build(config), config.experiment
     state = _compiled(model, folder, experiment, experiment.steps, config.settings.outer_lr)
-    state.require_best()
+    print(f"{folder}: not finished; its best model is of step {state.require_best()}")
     export(model, folder.saved_model, config.flat())
 
 

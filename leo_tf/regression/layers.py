@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from leo_tf.meta.distributions import SCALE_FLOOR, tfd
+from leo_tf.meta.distributions import SCALE_FLOOR, sample_with, tfd
 from leo_tf.regression.network import initial_parameters, num_parameters
 
 
@@ -152,10 +152,7 @@ class MLPDecoder(keras.layers.Layer):
         """
 
         def generate(latents, eps=None):
-            distribution = self(latents)
-            if eps is None:
-                return distribution.loc
-            return distribution.loc + distribution.scale * eps
+            return sample_with(self(latents), eps)
 
         return generate
 

@@ -68,10 +68,7 @@ class LEORegressor(LEO):
     def noise_spec(self, shapes: Episodes) -> dict[str, Normal | Mask]:
         """Declare what a training step draws: of each sample a latent's noise and a network's."""
         samples = shapes.support[0], self.settings.samples
-        return {
-            "latent": Normal((*samples, self.settings.num_latents)),
-            "decoder": Normal((*samples, self.decoder.dim)),
-        }
+        return {name: Normal((*samples, size)) for name, size in self._noise_sizes().items()}
 
     def decoder_noise(self, noise: dict[str, tf.Tensor], decode: int) -> tf.Tensor:
         """Return the noise of one decode: that of every other."""
@@ -88,11 +85,14 @@ class LEORegressor(LEO):
         Returns:
           Noise of [1, samples, ...].
         """
-        sizes = {"latent": self.settings.num_latents, "decoder": self.decoder.dim}
         return {
             name: tf.random.stateless_normal([1, samples, size], [0, i], alg="philox")
-            for i, (name, size) in enumerate(sizes.items())
+            for i, (name, size) in enumerate(self._noise_sizes().items())
         }
+
+    def _noise_sizes(self):
+        """Sizes of the noise of one sample, in the order in which it is drawn."""
+        return {"latent": self.settings.num_latents, "decoder": self.decoder.dim}
 
 
 def network_sizes(settings: LEORegressionSettings) -> tuple[int, ...]:

@@ -61,6 +61,10 @@ class RunFolder:
         """The best variables by meta-validation."""
         return self.path / "best"
 
+    def figure(self, number: str) -> Path:
+        """One of the paper's figures, drawn of the run."""
+        return self.path / f"figure{number}.png"
+
     @property
     def saved_model(self) -> Path:
         """The trained model, exported."""
@@ -116,7 +120,8 @@ class RunFolder:
             raise FileNotFoundError(
                 f"{self}: no run here (it has no {self.config.name}); give the --run_dir of one"
             )
-        result = json.loads(self.result.read_text()) if self.result.is_file() else None
+        remedy = "give the same command again, which tests again"
+        result = read_json(self.result, remedy) if self.result.is_file() else None
         return self._read_config()[0], result
 
     def _read_config(self):
@@ -133,6 +138,17 @@ class RunFolder:
             raise ValueError(
                 f"{self.config}: not a configuration ({error}); choose another --run_dir"
             ) from None
+
+
+def read_json(path: str | os.PathLike, remedy: str) -> dict[str, Any]:
+    """Read a JSON object; ValueError, one line with the remedy, if a file holds something else."""
+    try:
+        values = json.loads(Path(path).read_text())
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: is damaged; {remedy}")
+    return values
 
 
 def write_json(path: str | os.PathLike, values: Mapping[str, Any]) -> None:

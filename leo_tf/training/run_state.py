@@ -28,6 +28,8 @@ class RunState:
         self._timing = tf.Variable([0.0, 0.0], dtype=tf.float64)  # steps, seconds
         best = {"best_score": self._best_score, "best_step": self._best_step}
         weights = {"model": [v.value for v in model.trainable_variables], **best}
+        if others := [v.value for v in model.non_trainable_variables]:
+            weights["not_trained"] = others
         optimizer = [v.value for v in model.optimizer.variables]
         everything = {**weights, "optimizer": optimizer, "timing": self._timing}
         self._latest = CheckpointFolder(folder.checkpoints, everything)
@@ -76,10 +78,12 @@ class RunState:
         """Give the model the variables of the run's result; returns their step, or None."""
         return self._best.restore()
 
-    def require_best(self) -> None:
-        """Give the model the variables of the run's result so far; ValueError if there is none."""
-        if self.restore_best() is None:
+    def require_best(self) -> int:
+        """Restore the best model and return its step; ValueError if there is none yet."""
+        step = self.restore_best()
+        if step is None:
             raise ValueError(
                 f"{self.folder}: has no model yet, the first is saved by its first validation; "
                 "let the run go on until then"
             )
+        return step

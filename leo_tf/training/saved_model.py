@@ -1,6 +1,5 @@
 """SavedModels that appear whole or not at all, and say what they are."""
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -10,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from data_pipeline.atomic import temporary_path
-from leo_tf.training.run_folder import write_json
+from leo_tf.training.run_folder import read_json, write_json
 
 ABOUT = Path("assets.extra") / "about.json"  # where TensorFlow leaves room for others
 
@@ -49,10 +48,7 @@ def save(
 def about(folder: str | os.PathLike) -> dict[str, Any]:
     """Return what was said of a SavedModel when it was written; {} of one without such words."""
     path = Path(folder) / ABOUT
-    try:
-        return json.loads(path.read_text()) if path.is_file() else {}
-    except ValueError:
-        raise ValueError(f"{path}: is damaged; export the model again") from None
+    return read_json(path, "export the model again") if path.is_file() else {}
 
 
 def open_saved_model(folder: str | os.PathLike) -> Any:

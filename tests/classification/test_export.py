@@ -7,6 +7,7 @@ import tensorflow as tf
 from data_pipeline.episodes import EpisodeSampler
 from leo_tf.classification.evaluation import Evaluator
 from leo_tf.classification.export import export, load
+from leo_tf.classification.result import table
 from leo_tf.meta.classifier import Classifier
 from leo_tf.methods.nearest_centroid import nearest_centroid
 from leo_tf.training import saved_model
@@ -54,6 +55,33 @@ def test_it_is_evaluated_with_its_queries_gathered(folder, tiny):
 def test_it_says_what_made_it(folder, tmp_path):
     assert saved_model.about(folder) == {"method": "prototypes"}
     assert saved_model.about(tmp_path) == {}
+    (tmp_path / saved_model.ABOUT).parent.mkdir()
+    (tmp_path / saved_model.ABOUT).write_text("[1]")
+    with pytest.raises(ValueError, match="about.json: is damaged; export the model again"):
+        saved_model.about(tmp_path)
+
+
+def test_a_method_of_another_version_is_named_as_it_is():
+    figures = {"test_accuracy": 60.0, "ci95": 1.0, "test_episodes": 10, "queries": 15}
+    baseline = {"nearest_centroid_accuracy": 50.0, "nearest_centroid_ci95": 1.0}
+    sizes = {"dataset": "mine", "crop": "center", "way": 5, "shot": 1, "split": "test"}
+    lines = table({"method": "protonet", **sizes, **figures, **baseline}).splitlines()
+    assert lines[1].endswith("accuracy, %   protonet minus it")
+    assert lines[2].startswith("protonet, this run")
+
+
+def test_what_was_fitted_once_goes_along(tmp_path, tiny):
+    """Variables that no model has: of a method that learns from all base classes at once."""
+    dim = tiny["test"].dim
+    scales = tf.Variable(tf.random.stateless_uniform([dim], [0, 1]))
+    classifier = Classifier(lambda support: tf.reduce_mean(support, axis=2) * scales)
+    export(classifier, dim, tmp_path / "saved_model", {})
+    support = tf.random.stateless_normal([2, 3, 4, dim], [0, 1])
+    loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
+    expected = classifier.adapt(tf.math.l2_normalize(support, axis=-1))
+    np.testing.assert_allclose(loaded.adapt(support), expected, atol=1e-6)
+    named = loaded.classify(weights=loaded.adapt(support), query=support[:, 0])
+    assert named.shape == (2, 4, 3)
 
 
 def test_signatures_name_what_they_take(folder, tmp_path, tiny):

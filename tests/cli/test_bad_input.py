@@ -11,7 +11,7 @@ import leo_tf
 from data_pipeline import EmbeddingSet
 from data_pipeline.episodes import EpisodeSizeError
 from leo_tf.classification import export
-from leo_tf.classification.experiment import Splits, check_sizes
+from leo_tf.classification.experiment import Splits, check_sizes, make
 from leo_tf.config import make_config
 
 COMMANDS = [
@@ -160,8 +160,9 @@ def test_run_refuses_episodes_larger_than_the_data_before_it_trains(data_path, t
 )
 def test_every_split_must_be_large_enough(tiny, changes, said):
     config = make_config(**{**TINY_RUN, **changes})
+    classifier = make(config, tiny["train"])
     with pytest.raises(EpisodeSizeError, match=re.escape(said)):
-        check_sizes(config, Splits(**tiny))
+        check_sizes(config.experiment, Splits(**tiny), classifier)
 
 
 def test_run_names_a_truncated_pickle(data_path, tmp_path):

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 
+import numpy as np
 import pytest
 from absl import flags
 
@@ -186,3 +187,39 @@ def test_a_run_s_folder_tells_what_it_is_of():
     assert make_config(dataset="sines_and_lines").run_dir == "runs/sines_and_lines/seed0"
     other = make_config(method="nearest_centroid", way=20)
     assert other.run_dir == "runs/glyphs_20way_1shot_nearest_centroid/seed0"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("way", 3.0, "way must be a whole number, not 3.0"),
+        ("way", "5", "way must be a whole number, not '5'"),
+        ("way", True, "way must be a whole number, not True"),
+        ("kl_weight", "much", "kl_weight must be a number, not 'much'"),
+        ("train_on_val", "no", "train_on_val must be true or false, not 'no'"),
+        ("train_on_val", 1, "train_on_val must be true or false, not 1"),
+        ("crop", 3, "crop must be text, not 3"),
+    ],
+)
+def test_values_of_another_type_are_refused(name, value, line):
+    with pytest.raises(ValueError) as caught:
+        config_from_flat({**make_config().flat(), name: value})
+    assert str(caught.value) == line
+
+
+def test_a_whole_number_is_a_number_and_numpy_s_are_numbers():
+    config = make_config(kl_weight=1, way=np.int64(7), outer_lr=np.float32(0.5))
+    assert (config.settings.kl_weight, config.experiment.way) == (1, 7)
+    assert {type(v) for v in config.flat().values()} == {int, float, bool, str}
+
+
+def test_what_makes_a_variant_is_stronger_than_a_preset(monkeypatch):
+    changed = {"glyphs": {"leo": {"finetuning_unroll_length": 3}}}
+    monkeypatch.setattr("leo_tf.config.presets.TUNED", changed)
+    assert make_config(method="leo").settings.finetuning_unroll_length == 3
+    assert make_config(method="leo_no_finetuning").settings.finetuning_unroll_length == 0
+
+
+def test_what_no_method_has_is_named_first():
+    with pytest.raises(ValueError, match="^classification has no setting points; leave it out$"):
+        make_config(method="nearest_centroid", points=3, outer_lr=1.0)

@@ -7,7 +7,7 @@ import slow
 import tensorflow as tf
 from episodes_and_noise import changed, draw_episodes, draw_step, make_model
 
-from leo_tf.classification.experiment import build
+from leo_tf.classification.experiment import make, prepare
 from leo_tf.meta.outer_step import clip, guard_against_nan
 from leo_tf.training.run_folder import RunFolder
 
@@ -103,7 +103,9 @@ def test_a_step_with_nan_moves_variables_towards_zero(tiny):
 def test_the_optimizer_of_a_run_is_tensorflow_1s_adam(tiny, tmp_path):
     """Gradients near epsilon tell 1e-8 from Keras' 1e-7, and where epsilon is added."""
     config = changed(outer_lr=0.01)
-    model = build(config, tiny["train"], RunFolder(tmp_path))[0].model
+    classifier = make(config, tiny["train"])
+    prepare(config, classifier, RunFolder(tmp_path))
+    model = classifier.model
     variables = model.trainable_variables
     before = [variable.numpy() for variable in variables]
     generator = np.random.default_rng(0)

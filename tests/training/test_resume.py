@@ -13,8 +13,12 @@ import tensorflow as tf
 from commands import TOP, arguments, command, environment
 from tiny import TINY_RUN
 
+from leo_tf.config.methods.meta_learner import MetaLearner
+from leo_tf.meta.model import MetaModel
 from leo_tf.training.checkpoints import CheckpointFolder
-from leo_tf.training.fit import segments
+from leo_tf.training.fit import compile_model, segments
+from leo_tf.training.run_folder import RunFolder
+from leo_tf.training.run_state import RunState
 
 
 def checkpointed(folder):
@@ -134,6 +138,28 @@ def test_checkpoints_that_cannot_be_read_are_named(tmp_path, capsys):
     (folder / "step-20.index").write_bytes(b"")
     with pytest.raises(ValueError, match="no checkpoint can be read; delete it to start anew"):
         CheckpointFolder(folder, {"variable": variable}).restore()
+
+
+def test_what_is_not_trained_is_saved_and_restored_too(tmp_path):
+    def state():
+        settings = MetaLearner()
+        model = MetaModel(settings)
+        model.trained = model.add_weight(shape=(2,), name="trained")
+        model.moving = model.add_weight(shape=(2,), trainable=False, name="moving")
+        model.built = True
+        compile_model(model, model.make_optimizer(), 10, 10)
+        return model, RunState(RunFolder(tmp_path), model)
+
+    model, run = state()
+    model.trained.assign([1.0, 2.0])
+    model.moving.assign([3.0, 4.0])
+    run.save()
+    run.keep_as_best(50.0)
+    for restore in ("restore", "restore_best"):
+        other, again = state()
+        assert getattr(again, restore)() == 0
+        np.testing.assert_array_equal(other.trained, [1.0, 2.0])
+        np.testing.assert_array_equal(other.moving, [3.0, 4.0])
 
 
 def test_another_configuration_in_the_same_folder_is_refused(finished_run, data_path):

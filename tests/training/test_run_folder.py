@@ -79,6 +79,13 @@ def test_a_run_half_way_in_another_stream_is_refused_and_a_finished_one_is_not(f
     assert folder.read() == (CONFIG, {"test_accuracy": 50.0})
 
 
+@pytest.mark.parametrize("text", ["{", "[1]", ""])
+def test_a_damaged_result_is_named(folder, text):
+    folder.result.write_text(text)
+    with pytest.raises(ValueError, match="result.json: is damaged; give the same command again"):
+        folder.read()
+
+
 def test_a_folder_without_a_run_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match="no run here .it has no config.json."):
         RunFolder(tmp_path).read()

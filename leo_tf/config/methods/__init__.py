@@ -10,7 +10,7 @@ class Entry(NamedTuple):
     """A line of the table of methods."""
 
     title: str  # in reports
-    file: str  # leo_tf/methods/<file>.py has its `build`; presets go by it, too
+    file: str  # leo_tf/methods/<file>.py has a classifier's `build`; presets go by it, too
     settings: type[Method]
     changes: dict[str, Any] = {}  # of its settings' defaults: what makes it another method
 
