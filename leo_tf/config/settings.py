@@ -4,7 +4,7 @@ import dataclasses
 import math
 import numbers
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 # By the type of a setting: what its values are, and how people call it.
 _KINDS: dict[Any, tuple[type, str]] = {
@@ -56,9 +56,9 @@ class Settings:
     def __post_init__(self) -> None:
         """Check every field, and make a plain Python value of it."""
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
+            value, kind = getattr(self, field.name), cast(type, field.type)
             check_value(field, value)
-            object.__setattr__(self, field.name, field.type(value))
+            object.__setattr__(self, field.name, kind(value))
 
 
 def check_value(field: dataclasses.Field, value: Any) -> None:
