@@ -13,7 +13,7 @@ from leo_tf.config.experiments import (
     make_config,
 )
 from leo_tf.config.methods import DEFAULT
-from leo_tf.config.settings import check_value, fields_by_name
+from leo_tf.config.settings import fields_by_name
 
 _DEFINE: dict[object, Callable[..., object]] = {
     int: flags.DEFINE_integer,
@@ -61,11 +61,6 @@ def configuration(
     if base is not None:
         return config_from_flat({**base.flat(), **asked})
     return make_config(**asked, **more)
-
-
-def check(name: str, value: float) -> None:
-    """Raise a ValueError, one line, if a flag with a setting's name has a value out of bounds."""
-    check_value(_fields()[name], value)
 
 
 def _fields():

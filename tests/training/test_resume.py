@@ -77,6 +77,7 @@ def resume(run_dir, data_path):
     return command("leo_tf.run", data_path=data_path, run_dir=run_dir, **TINY_RUN)
 
 
+@pytest.mark.long
 def test_a_run_stopped_at_random_moments_ends_like_one_that_was_not(
     finished_run, data_path, tmp_path
 ):
