@@ -1,6 +1,5 @@
 """Settings as flags of a command: a flag for every field of the settings classes."""
 
-import dataclasses
 from collections.abc import Callable, Iterable
 
 from absl import flags
@@ -78,9 +77,15 @@ def _default(name, kinds):
 
 
 def _default_in(kind, name):
-    """Write a setting's default in an experiment: its own, or of the first method that has it."""
-    for settings in (kind, *(entry.settings for entry in kind.methods.values())):
-        for field in dataclasses.fields(settings):
-            if field.name == name:
-                return str(field.default)
-    return "-"
+    """Write a setting's default in an experiment; where methods differ, that of each."""
+    own = fields_by_name([kind])
+    if name in own:
+        return str(own[name].default)
+    of_methods: dict[str, list[str]] = {}
+    for method, entry in kind.methods.items():
+        fields = fields_by_name([entry.settings])
+        if name in fields:
+            default = str(entry.changes.get(name, fields[name].default))
+            of_methods.setdefault(default, []).append(method)
+    first, *others = of_methods or ["-"]
+    return ", ".join([first, *(f"{each} for {', '.join(of_methods[each])}" for each in others)])

@@ -10,7 +10,8 @@ from absl import flags
 from leo_tf.config import config_from_flat, make_config
 from leo_tf.config import flags as setting_flags
 from leo_tf.config.experiments import EXPERIMENTS, Classification
-from leo_tf.config.methods import METHODS
+from leo_tf.config.methods import METHODS, Entry
+from leo_tf.config.methods.meta_learner import MetaLearner
 from leo_tf.config.presets import EVERY, PUBLISHED, TUNED
 from leo_tf.config.settings import Settings, setting, with_default
 
@@ -104,6 +105,21 @@ def test_every_setting_is_a_flag_with_its_text_and_defaults():
     assert values["way"].help.endswith("[5; -]")
     assert values["points"].help.endswith("[-; 5]")
     assert values["kl_weight"].help.endswith("[0.001]")
+
+
+def test_help_tells_where_methods_differ(monkeypatch):
+    @dataclasses.dataclass(frozen=True)
+    class Toy(MetaLearner):
+        outer_lr: float = with_default(MetaLearner, "outer_lr", 0.5)
+        margin: float = setting(2.0, "a margin")
+
+    monkeypatch.setitem(METHODS, "toy", Entry("toy", "toy", Toy))
+    values = flags.FlagValues()
+    setting_flags.define_all(values)
+    assert values["outer_lr"].help.endswith("[0.0001, 0.5 for toy; 0.0002]")
+    assert values["margin"].help.endswith("a margin [2.0; -]")
+    assert values["finetuning_unroll_length"].help.endswith("[5, 0 for leo_no_finetuning; 5]")
+    assert values["method"].help.endswith("nearest_centroid, toy [leo]")
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -121,12 +121,6 @@ def test_predictions_of_a_file_without_this_project(run, task_file, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_figure_2_is_drawn(run):
-    done = command("leo_tf.figures", figure=2, run_dir=run[1])
-    assert (done.returncode, done.stderr) == (0, "")
-    assert (run[1] / "figure2.png").stat().st_size > 20_000
-
-
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
