@@ -109,7 +109,9 @@ def test_a_half_finished_run_of_an_older_stream_is_refused_and_its_best_model_ev
     assert before == {p: p.read_bytes() for p in run_dir.rglob("*") if p.is_file()}
     done = command("leo_tf.evaluate", run_dir=run_dir, data_path=data_path, episodes=100)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("tiny (center), 3-way 2-shot, test: 100 episodes, 10 queries")
+    first, title, *_ = done.stdout.splitlines()
+    assert first == f"{run_dir}: not finished; its best model is of step 200"
+    assert title.startswith("tiny (center), 3-way 2-shot, test: 100 episodes, 10 queries")
     (accuracy,) = (row.split()[-3] for row in done.stdout.splitlines() if "this run" in row)
     assert 60 < float(accuracy) < 90
 
