@@ -1,8 +1,10 @@
 """Start the project's commands as a user does."""
 
 import os
+import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 TOP = Path(__file__).parents[1]
@@ -29,3 +31,28 @@ def command(module, *operands, cwd=TOP, timeout=300, **flags):
         timeout=timeout,
         env=environment(),
     )
+
+
+def interrupt(module, number, after, pause=0.0, **flags):
+    """Start a command and send it a signal after a file has appeared, and a pause at random.
+
+    Returns:
+      Its exit status and what it wrote to stderr.
+    """
+    process = subprocess.Popen(
+        arguments(module, **flags),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=TOP,
+        env=environment(),
+    )
+    deadline = time.monotonic() + 300
+    while not after.exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    time.sleep(random.uniform(0, pause))
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=120)
+    return process.returncode, errors

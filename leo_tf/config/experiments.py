@@ -117,11 +117,6 @@ class Config:
     settings: Method
 
     @property
-    def entry(self) -> Entry:
-        """The method's line in the table of methods."""
-        return self.experiment.methods[self.method]
-
-    @property
     def run_dir(self) -> str:
         """The folder of the run where the user names none."""
         name = self.experiment.folder
@@ -154,10 +149,10 @@ def make_config(
       ValueError: one line, if a value makes no sense.
     """
     given = {name: value for name, value in settings.items() if value is not None}
-    kind, entry = _chosen(experiment, method, given)
+    kind, method = _chosen(experiment, method, given)
+    entry = kind.methods[method]
     dataset, shot = given.get("dataset", kind.dataset), given.get("shot", Classification.shot)
     of_data = preset(entry.file, dataset, shot)
-    method = DEFAULT if method is None else method
     return _assemble(kind, method, {**of_data, **entry.changes, **given})
 
 
@@ -171,13 +166,12 @@ def config_from_flat(flat: Mapping[str, Any]) -> Config:
     """
     settings = dict(flat)
     experiment, method = settings.pop("experiment", None), settings.pop("method", None)
-    method = DEFAULT if method is None else method
-    kind, entry = _chosen(experiment, method, settings)
-    return _assemble(kind, method, {**entry.changes, **settings})
+    kind, method = _chosen(experiment, method, settings)
+    return _assemble(kind, method, {**kind.methods[method].changes, **settings})
 
 
 def _chosen(experiment, method, given):
-    """Return the experiment's class, by default that of the data set, and the method's entry."""
+    """Return the experiment's class, by default that of the data set, and the method's name."""
     if experiment is None:
         of_functions = given.get("dataset") == Regression.dataset
         experiment = Regression.kind if of_functions else Classification.kind
@@ -188,7 +182,7 @@ def _chosen(experiment, method, given):
     if method not in kind.methods:
         known = ", ".join(kind.methods)
         raise ValueError(f"method of a {experiment} must be one of {known}, not {method!r}")
-    return kind, kind.methods[method]
+    return kind, method
 
 
 def _check_names(kind, method, names):

@@ -35,8 +35,9 @@ def define(
     values: flags.FlagValues, names: Iterable[str], kinds: Iterable[str] = tuple(EXPERIMENTS)
 ) -> None:
     """Define flags of some settings, for some kinds of experiment; unset ones take the preset."""
+    fields = _fields()
     for name in names:
-        field = _fields()[name]
+        field = fields[name]
         meaning = f"{field.metadata['help']} [{_default(name, kinds)}]"
         _DEFINE[field.type](name, None, meaning, flag_values=values)
 

@@ -5,11 +5,10 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
-from commands import TOP, arguments, command, environment
+from commands import command, interrupt
 from tiny import TINY_REGRESSION
 
 # What a user of the SavedModel does, with TensorFlow and NumPy alone.
@@ -35,21 +34,9 @@ assert not [name for name in sys.modules if name.split(".")[0] in ("leo_tf", "da
 def run(tmp_path_factory):
     """A run killed while it trains the generator, started again: its process and its folder."""
     run_dir = tmp_path_factory.mktemp("regression") / "run"
-    process = subprocess.Popen(
-        arguments("leo_tf.run", run_dir=run_dir, **TINY_REGRESSION),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=TOP,
-        env=environment(),
-    )
-    deadline = time.monotonic() + 300
-    while not (run_dir / "generator" / "checkpoints" / "step-20.index").exists():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    saved = run_dir / "generator" / "checkpoints" / "step-20.index"
+    killed = interrupt("leo_tf.run", signal.SIGKILL, saved, run_dir=run_dir, **TINY_REGRESSION)
+    assert killed[0] == -signal.SIGKILL
     done = command("leo_tf.run", run_dir=run_dir, **TINY_REGRESSION)
     assert (done.returncode, done.stderr) == (0, "")
     return done, run_dir

@@ -2,15 +2,13 @@
 
 import csv
 import json
-import random
 import signal
-import subprocess
-import time
 
+import commands
 import numpy as np
 import pytest
 import tensorflow as tf
-from commands import TOP, arguments, command, environment
+from commands import command
 from tiny import TINY_RUN
 
 from leo_tf.config.methods.meta_learner import MetaLearner
@@ -54,23 +52,9 @@ def metrics(run_dir):
 
 def interrupt(run_dir, data_path, after, number):
     """Start a run, send it a signal a moment after it saved a step; return its exit and stderr."""
-    process = subprocess.Popen(
-        arguments("leo_tf.run", data_path=data_path, run_dir=run_dir, **TINY_RUN),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=TOP,
-        env=environment(),
-    )
-    deadline = time.monotonic() + 240
-    while not (run_dir / "checkpoints" / f"step-{after}.index").exists():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    time.sleep(random.uniform(0, 0.2))
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=120)
-    return process.returncode, errors
+    saved = run_dir / "checkpoints" / f"step-{after}.index"
+    flags = {"data_path": data_path, "run_dir": run_dir, **TINY_RUN}
+    return commands.interrupt("leo_tf.run", number, saved, pause=0.2, **flags)
 
 
 def resume(run_dir, data_path):
