@@ -145,23 +145,26 @@ def check_rows(
 ) -> None:
     """Raise a ValueError if an embedding in a float32 block [m, dim] cannot be normalised.
 
+    That is one that holds NaN or infinity, or has no normal number in it: then it is zero, or so
+    small that processors take it for zero. Of any other, the size does not matter.
+
     Args:
       where: the file or set, for the message.
       block: the embeddings.
       describe: names a row, given its number, for the message.
       first: number of the block's first row.
     """
-    squared_norms = np.einsum("id,id->i", block, block)
-    bad = ~(np.isfinite(squared_norms) & (squared_norms > 0))
+    largest = np.maximum(block.max(axis=1), -block.min(axis=1))
+    bad = ~(np.isfinite(largest) & (largest >= np.finfo(np.float32).tiny))
     if not bad.any():
         return
     i = int(bad.argmax())
     if np.isnan(block[i]).any():
         fault = "holds NaN"
-    elif not np.isfinite(squared_norms[i]):
+    elif not np.isfinite(largest[i]):
         fault = "holds infinite values, or values too large for float32"
     else:
-        fault = "is zero, so it has no direction to normalise"
+        fault = "is zero, or too small for float32, so it has no direction to normalise"
     raise ValueError(
         f"{where}: the embedding of {describe(first + i)} {fault}; embed that image again"
     )

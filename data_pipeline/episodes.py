@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from data_pipeline.command_line import SettingError
 from data_pipeline.embeddings import EmbeddingSet
+from data_pipeline.normalisation import normalise
 
 
 class EpisodeSizes(NamedTuple):
@@ -112,11 +113,6 @@ class EpisodeSampler:
         starts = tf.gather(tf.constant(self.embeddings.starts), classes)[..., tf.newaxis]
         rows = starts + tf.cast(numbers, tf.int64)
         return normalise(tf.gather(self.embeddings.tensor(), rows))
-
-
-def normalise(embeddings: tf.Tensor) -> tf.Tensor:
-    """Scale embeddings [..., dim] to a Euclidean norm of 1, as every method takes them."""
-    return tf.math.l2_normalize(embeddings, axis=-1)
 
 
 def check_episode(embeddings: EmbeddingSet, way: int, shot: int, queries: int) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline.embeddings import EmbeddingSet
-from data_pipeline.episodes import EpisodeIndices, EpisodeSampler, EpisodeSizeError, normalise
+from data_pipeline.episodes import EpisodeIndices, EpisodeSampler, EpisodeSizeError
+from data_pipeline.normalisation import normalise
 from data_pipeline.streams import stream_seed, unrewritten
 from leo_tf.meta.classifier import Classifier, weights_and_biases
 from leo_tf.training.validation import Validated

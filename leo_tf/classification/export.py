@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from data_pipeline.episodes import normalise
+from data_pipeline.normalisation import normalise
 from leo_tf.meta.classifier import Classifier, linear_scores
 from leo_tf.training import saved_model
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_pipeline.episodes import EpisodeSampler, normalise
+from data_pipeline.episodes import EpisodeSampler
+from data_pipeline.normalisation import normalise
 from leo_tf import methods
 from leo_tf.classification.evaluation import Evaluator
 from leo_tf.classification.export import export, load
