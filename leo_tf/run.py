@@ -10,7 +10,8 @@ With --dataset=sines_and_lines, it trains LEO and MAML on few-shot regression in
 errors beside the exact limit. No data are read then: the tasks are drawn.
 
 A default [in brackets] gives way to the published value for miniImageNet and tieredImageNet at
-1 and 5 shots, and to a tuned one where there is one, as for glyphs. [a; b] is the default of
+1 and 5 shots, and to a tuned one where there is one, as for glyphs; --preset=paper asks for the
+paper's settings by name, and other flags still override them. [a; b] is the default of
 classification and that of sines_and_lines; where one is -, that kind of run has no such flag.
 """
 
@@ -24,6 +25,7 @@ from data_pipeline import command_line
 from data_pipeline.datasets import DATA_PATH, check_dataset
 from leo_tf.config import flags as settings
 from leo_tf.startup import start_tensorflow
+from leo_tf.training.run_folder import RunFolder
 
 FLAGS = flags.FlagValues()
 define, text = command_line.definer(FLAGS), flags.DEFINE_string
@@ -36,13 +38,14 @@ def main() -> int:
     """Run as the flags say."""
     with command_line.flags_at_fault():
         config = settings.configuration(FLAGS)
+        folder = RunFolder(FLAGS.run_dir or config.run_dir)
+        if not FLAGS.preset:
+            config = settings.configuration(FLAGS, base=folder.older())
         if config.experiment.kind == "classification":
             check_dataset(FLAGS.data_path, config.experiment.dataset, config.experiment.crop)
     start_tensorflow()
     from leo_tf.training.fit import InterruptedRunError
-    from leo_tf.training.run_folder import RunFolder
 
-    folder = RunFolder(FLAGS.run_dir or config.run_dir)
     for name, value in config.flat().items():
         print(f"  {name:30} {value}")
     print(f"run folder: {folder}", flush=True)

@@ -1,14 +1,16 @@
 """The two experiments, and what a run computes: an experiment, a method and their settings."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from leo_tf.config import presets
 from leo_tf.config.methods import DEFAULT, METHODS, Entry
 from leo_tf.config.methods.leo_regression import LEORegressionSettings
 from leo_tf.config.methods.meta_learner import Method
-from leo_tf.config.presets import preset
-from leo_tf.config.settings import Settings, setting, with_default
+from leo_tf.config.older import completed
+from leo_tf.config.settings import Settings, fields_by_name, setting, with_default
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +92,20 @@ class Regression(Experiment):
     warmup_steps: int = setting(
         200, "steps in which the learning rate rises, before it falls as a cosine"
     )
+    maml_steps: int = setting(
+        0, "outer steps of MAML, for comparison; 0 for as many as show it LEO's number of tasks"
+    )
+    maml_tasks: int = setting(24, "tasks in a meta-batch of MAML", at_least=1)
+    maml_lr: float = setting(
+        1e-3, "learning rate of Adam for MAML", above=0, search=(1e-4, 1e-2, "log")
+    )
+    maml_inner_steps: int = setting(10, "steps of MAML's inner loop")
+    maml_inner_lr: float = setting(
+        0.05, "initial step size of MAML's inner loop, of each parameter; meta-learned"
+    )
+    maml_bound: float = setting(
+        50.0, "gradient norm at which such a step reaches half its greatest length; 0 for no bound"
+    )
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -98,6 +114,16 @@ class Regression(Experiment):
             raise ValueError(
                 f"dataset of a regression must be {Regression.dataset}, not {self.dataset!r}"
             )
+
+    @property
+    def tasks_seen(self) -> int:
+        """Tasks on which LEO is trained, in both of its stages."""
+        return self.generator_steps * self.generator_tasks + self.steps * self.tasks
+
+    @property
+    def maml_outer_steps(self) -> int:
+        """Outer steps of MAML: those asked for, or as many as LEO's number of tasks takes."""
+        return self.maml_steps or math.ceil(self.tasks_seen / self.maml_tasks)
 
     @property
     def folder(self) -> str:
@@ -115,6 +141,7 @@ class Config:
     experiment: Classification | Regression
     method: str
     settings: Method
+    preset: str | None = dataclasses.field(default=None, compare=False)  # asked for by name
 
     @property
     def run_dir(self) -> str:
@@ -122,10 +149,15 @@ class Config:
         name = self.experiment.folder
         if self.method != DEFAULT:
             name += f"_{self.method}"
+        if self.preset is not None:
+            name += f"_{self.preset}"
         return f"runs/{name}/seed{self.experiment.seed}"
 
     def flat(self) -> dict[str, Any]:
-        """Return {name: value} of all settings, as in flags and config.json."""
+        """Return {name: value} of all settings, as in flags and config.json.
+
+        A preset is not among them: it decides settings, and they are all there.
+        """
         return {
             "experiment": self.experiment.kind,
             "method": self.method,
@@ -135,15 +167,20 @@ class Config:
 
 
 def make_config(
-    experiment: str | None = None, method: str | None = None, **settings: Any
+    experiment: str | None = None,
+    method: str | None = None,
+    preset: str | None = None,
+    **settings: Any,
 ) -> Config:
     """Build a checked configuration from presets and the settings that replace them.
 
     Args:
       experiment: classification or regression; None for that of the data set.
       method: a key of the experiment's methods; None for LEO.
+      preset: one that is asked for by name, see `leo_tf.config.presets`; None for that of method,
+        data set and shot.
       **settings: fields of the experiment and of the method's settings; None stands for the value
-        of the preset of method, data set and shot, or for the default.
+        of the preset, or for the default.
 
     Raises:
       ValueError: one line, if a value makes no sense.
@@ -151,15 +188,18 @@ def make_config(
     given = {name: value for name, value in settings.items() if value is not None}
     kind, method = _chosen(experiment, method, given)
     entry = kind.methods[method]
-    dataset, shot = given.get("dataset", kind.dataset), given.get("shot", Classification.shot)
-    of_data = preset(entry.file, dataset, shot)
-    return _assemble(kind, method, {**of_data, **entry.changes, **given})
+    dataset = given.get("dataset", kind.dataset)
+    shot = given.get("shot", getattr(kind, "shot", None))
+    of_data = presets.preset(entry.file, dataset, shot, preset)
+    config = _assemble(kind, method, {**of_data, **entry.changes, **given})
+    return dataclasses.replace(config, preset=preset)
 
 
 def config_from_flat(flat: Mapping[str, Any]) -> Config:
     """Rebuild a configuration from what `Config.flat` returned, in this version or an older one.
 
-    What an older version did not know has its default, not that of a preset.
+    What an older version did not know has its default, not that of a preset; or what it was, if
+    the code had it fixed.
 
     Raises:
       ValueError: one line, if it has a setting that this version does not know, or a bad value.
@@ -167,7 +207,11 @@ def config_from_flat(flat: Mapping[str, Any]) -> Config:
     settings = dict(flat)
     experiment, method = settings.pop("experiment", None), settings.pop("method", None)
     kind, method = _chosen(experiment, method, settings)
-    return _assemble(kind, method, {**kind.methods[method].changes, **settings})
+    entry = kind.methods[method]
+    if kind is Regression:
+        defaults = fields_by_name([kind, entry.settings])
+        settings = completed(settings, {name: f.default for name, f in defaults.items()})
+    return _assemble(kind, method, {**entry.changes, **settings})
 
 
 def _chosen(experiment, method, given):

@@ -12,6 +12,7 @@ from leo_tf.config.experiments import (
     make_config,
 )
 from leo_tf.config.methods import DEFAULT
+from leo_tf.config.presets import described
 from leo_tf.config.settings import fields_by_name
 
 _DEFINE: dict[object, Callable[..., object]] = {
@@ -23,11 +24,13 @@ _DEFINE: dict[object, Callable[..., object]] = {
 
 
 def define_all(values: flags.FlagValues) -> None:
-    """Define --experiment, --method and a flag for every setting; unset ones take the preset."""
+    """Define --experiment, --method, --preset and a flag for every setting."""
     kinds = ", ".join(EXPERIMENTS)
     flags.DEFINE_string("experiment", None, f"{kinds} [that of the data set]", flag_values=values)
     methods = ", ".join(Classification.methods)
     flags.DEFINE_string("method", None, f"{methods} [{DEFAULT}]", flag_values=values)
+    named = f"settings to start from: {described()} [those tuned or published for the data set]"
+    flags.DEFINE_string("preset", None, named, flag_values=values)
     define(values, _fields())
 
 
@@ -56,7 +59,7 @@ def configuration(
     Raises:
       ValueError: one line, if they make no sense.
     """
-    names = [*names] or ["experiment", "method", *_fields()]
+    names = [*names] or ["experiment", "method", "preset", *_fields()]
     asked = {name: values[name].value for name in names if values[name].value is not None}
     if base is not None:
         return config_from_flat({**base.flat(), **asked})

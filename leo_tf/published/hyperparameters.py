@@ -1,6 +1,11 @@
 """Hyperparameters that the authors of a method published."""
 
-LEO = {  # {(data set, shot): the best that were found}
+from typing import Any
+
+# {(data set, shot, or None of functions): settings}
+Published = dict[tuple[str, int | None], dict[str, Any]]
+
+LEO: Published = {  # the best that were found
     ("miniImageNet", 1): {
         "outer_lr": 2.739071e-4,
         "l2_penalty_weight": 3.623413e-10,
@@ -32,5 +37,15 @@ LEO = {  # {(data set, shot): the best that were found}
         "dropout_rate": 0.415158,
         "kl_weight": 1.622811,
         "encoder_penalty_weight": 2.672450e-5,
+    },
+}
+
+LEO_REGRESSION: Published = {  # the sizes of the paper's architecture
+    ("sines_and_lines", None): {
+        "network_hidden": 40,
+        "encoder_hidden": 16,
+        "relation_hidden": 32,
+        "decoder_hidden": 32,
+        "num_latents": 16,
     },
 }

@@ -10,7 +10,6 @@ from data_pipeline.episodes import Episodes
 from data_pipeline.sines_and_lines import NOISE
 from leo_tf.methods.maml import MAML
 from leo_tf.regression.model import LEORegressor
-from leo_tf.regression.network import energy_score
 from leo_tf.training.validation import Validated
 
 PAIRS_AT_ONCE = 1000  # (task, sample) pairs
@@ -78,7 +77,7 @@ def parts(tasks: int, samples: int) -> Iterator[slice]:
 
 
 class EnergyValidation:
-    """Meta-validation of a regressor by the energy score of its samples.
+    """Meta-validation of a regressor by the score of its samples that training minimises.
 
     Args:
       model: the regressor.
@@ -89,12 +88,13 @@ class EnergyValidation:
 
     def __init__(self, model: LEORegressor, tasks: Episodes) -> None:
         self.tasks = tasks
+        self._score = model.learner.score
         self._sampler = Sampler(model, VALIDATION_SAMPLES)
 
     def __call__(self) -> Validated:
         """Evaluate the regressor as it is now."""
         found = self._sampler.predictions(*self.tasks[:3])["adapted"]
-        score = float(np.mean(energy_score(found.swapaxes(0, 1), self.tasks.query_labels)))
+        score = float(np.mean(self._score(found.swapaxes(0, 1), self.tasks.query_labels)))
         error = squared_errors(found, self.tasks.query_labels)
         text = f"energy score {score:.4f}, squared error {error.mean():.4f}"
         return Validated(score, -score, f"{text} (median {np.median(error):.4f})")

@@ -35,8 +35,6 @@ from leo_tf.training.run_folder import RunFolder, write_json
 from leo_tf.training.run_state import RunState
 from leo_tf.training.validation import Validation
 
-MAML_LR = 1e-3
-
 
 def train_and_test(
     config: Config, folder: RunFolder, data_path: str | os.PathLike | None = None
@@ -97,12 +95,12 @@ def export_best(
 
 
 def train_maml(config: Config, folder: RunFolder) -> MAML:
-    """Train the baseline for as many steps as LEO and its generator together."""
+    """Train the baseline, by default on as many tasks as LEO and its generator together."""
     experiment = config.experiment
     keras.utils.set_random_seed(experiment.seed)
-    model = maml_regressor(config.settings)
-    steps = experiment.generator_steps + experiment.steps
-    _train(model, folder, experiment, "MAML", ErrorValidation, steps, MAML_LR, experiment.tasks)
+    model = maml_regressor(config.settings, experiment)
+    how = experiment.maml_outer_steps, experiment.maml_lr, experiment.maml_tasks
+    _train(model, folder, experiment, "MAML", ErrorValidation, *how)
     return model
 
 

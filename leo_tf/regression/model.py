@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from data_pipeline.episodes import Episodes
+from leo_tf.config.experiments import Regression
 from leo_tf.config.methods.leo_regression import LEORegressionSettings
 from leo_tf.leo.model import LEO
 from leo_tf.meta.noise import Mask, Normal
@@ -56,7 +57,7 @@ class LEORegressor(LEO):
         super().__init__(
             encoder,
             decoder,
-            SampledRegression(sizes),
+            SampledRegression(sizes, checked.energy_exponent, checked.pointwise_weight),
             checked,
             inner_bound=checked.inner_bound,
             finetuning_bound=checked.finetuning_bound,
@@ -100,15 +101,25 @@ def network_sizes(settings: LEORegressionSettings) -> tuple[int, ...]:
     return (1, settings.network_hidden, settings.network_hidden, 1)
 
 
-def maml_regressor(settings: LEORegressionSettings, sizes: Sequence[int] | None = None) -> MAML:
-    """Make the yardstick: MAML on the same network, with as many steps as both loops of LEO."""
+def maml_regressor(
+    settings: LEORegressionSettings,
+    experiment: Regression,
+    sizes: Sequence[int] | None = None,
+) -> MAML:
+    """Make the yardstick: MAML on the same network, with steps and rates of its own.
+
+    Args:
+      settings: LEO's, which have the network and the bounds of meta-gradients.
+      experiment: its `maml_inner_steps`, `maml_inner_lr` and `maml_bound`.
+      sizes: see `LEORegressor`.
+    """
     sizes = network_sizes(settings) if sizes is None else tuple(sizes)
     return MAML(
         OneNetwork(sizes),
         initial_parameters(sizes),
         settings,
-        unroll_length=settings.inner_unroll_length + settings.finetuning_unroll_length,
-        lr_init=settings.finetuning_lr_init,
-        bound=settings.finetuning_bound,
+        unroll_length=experiment.maml_inner_steps,
+        lr_init=experiment.maml_inner_lr,
+        bound=experiment.maml_bound or None,
         name="maml",
     )

@@ -124,6 +124,20 @@ class RunFolder:
         result = read_json(self.result, remedy) if self.result.is_file() else None
         return self._read_config()[0], result
 
+    def older(self) -> Config | None:
+        """Return the configuration of a run that lacks settings of this version.
+
+        Defaults may have changed since: what nobody asks for then stays as the run has it. None
+        where there is no such run.
+
+        Raises:
+          ValueError: one line, if its configuration cannot be read.
+        """
+        if not self.config.is_file():
+            return None
+        config = self._read_config()[0]
+        return config if config.flat().keys() - json.loads(self.config.read_text()) else None
+
     def _read_config(self):
         """Return the configuration that is there, and the number of its stream."""
         try:

@@ -14,14 +14,14 @@ from leo_tf.meta.inner_loops import adapt_latents, adapt_parameters
 from leo_tf.meta.learner import Learner
 from leo_tf.regression.evaluation import (
     Sampler,
-    are_sines,
-    coverage,
-    negative_log_likelihood,
-    squared_errors,
 )
 from leo_tf.regression.layers import TaskEncoder, capped_normal
 from leo_tf.regression.model import LEORegressor
-from leo_tf.regression.network import energy_score, initial_parameters, num_parameters, run_network
+from leo_tf.regression.network import (
+    initial_parameters,
+    num_parameters,
+    run_network,
+)
 from leo_tf.regression.stream import held_out_tasks, training_steps
 
 SIZES = (1, 5, 4, 1)
@@ -115,28 +115,6 @@ def test_scales_lie_between_the_floor_and_the_cap():
     u = [[0.0] * 4 + [-100.0, -1.0, 0.0, 100.0]]
     scale = capped_normal(tf.constant(u, tf.float64), 0.1).scale.numpy()[0]
     np.testing.assert_allclose(scale, [1e-10, 1 / (np.e + 10), 1 / 11, 0.1], rtol=1e-6)
-
-
-def test_energy_score_against_its_definition():
-    predictions, labels = normals(2, 3, 5, 2), normals(2, 5, 2, seed=1)
-
-    def distance(first, second):
-        return np.sqrt(np.square(first - second).mean() + 1e-3)
-
-    for task in range(2):
-        near = np.mean([distance(f, labels[task]) for f in predictions[task]])
-        apart = np.mean(
-            [
-                distance(predictions[task, j], predictions[task, k])
-                for j in range(3)
-                for k in range(3)
-                if j != k
-            ]
-        )
-        found = energy_score(tf.constant(predictions), tf.constant(labels))[task]
-        assert found.numpy() == pytest.approx(near - apart / 2, rel=1e-10)
-    one = energy_score(tf.constant(predictions[:, :1]), tf.constant(labels))[0]
-    assert one.numpy() == pytest.approx(distance(predictions[0, 0], labels[0]), rel=1e-10)
 
 
 class Bowl(Learner):
@@ -253,24 +231,3 @@ def test_a_task_s_samples_do_not_depend_on_how_tasks_are_batched():
     assert np.abs(many["adapted"] - many["latent"]).max() > 1e-3
     fewer = model.fixed_noise(2)["latent"]
     np.testing.assert_array_equal(fewer, model.fixed_noise(300)["latent"][:, :2])
-
-
-def test_figures_of_merit_of_known_predictions():
-    truth = np.zeros((2, 500, 1))
-    exact = 0.3 * normals(400, 2, 500, 1)
-    assert squared_errors(exact + 2.0, truth) == pytest.approx([4, 4], rel=0.1)
-    assert coverage(exact, truth + 0.3 * normals(2, 500, 1, seed=1), 0.5) == pytest.approx(
-        0.5, abs=0.05
-    )
-    assert coverage(exact + 5, truth, 0.9) == 0
-    # One sample at the truth leaves the entropy of the noise: log(0.3 sqrt(2 pi e)).
-    entropy = np.log(0.3 * np.sqrt(2 * np.pi * np.e))
-    found = negative_log_likelihood(np.zeros((1, 2, 500, 1)), truth)
-    assert found == pytest.approx(entropy, abs=0.07)
-
-
-def test_families_are_told_by_what_fits_better():
-    x = np.linspace(-5, 5, 100)
-    functions = [2 * np.sin(x - 1), 0.5 * x - 1, 0.2 * np.sin(x), 0 * x + 1]
-    predictions = np.stack(functions)[:, None, :, None] + 0.01 * normals(4, 3, 100, 1)
-    np.testing.assert_array_equal(are_sines(predictions, x)[:, 0], [True, False, True, False])

@@ -10,6 +10,16 @@ from leo_tf.config.settings import setting, with_default
 class LEORegressionSettings(LatentOptimization):
     """LEO with a generated multi-layer perceptron (paper, section 4.1), as tuned here."""
 
+    energy_exponent: float = setting(
+        1.0,
+        "exponent of the energy score that training minimises; large errors weigh the more, the "
+        "greater it is",
+        above=0,
+        below=2,
+    )
+    pointwise_weight: float = setting(
+        0.0, "weight of the score of every point by itself, beside that of the whole function"
+    )
     samples: int = setting(3, "networks sampled for a task in training", at_least=1)
     network_hidden: int = setting(
         40, "units of the two hidden layers of the generated network", at_least=1
