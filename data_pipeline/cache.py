@@ -13,14 +13,14 @@ import mmap
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from data_pipeline import atomic
-from data_pipeline.embeddings import EmbeddingSet, Source
+from data_pipeline.embeddings import EmbeddingSet, Source, runs
 
 VERSION = 1
 FOLDER = ".leo_cache"
@@ -161,7 +161,7 @@ def _write(folder, source, name):
         np.lib.format.write_array_header_1_0(file, header)
         start = file.tell()
         for rows, block in source.blocks():
-            for first, run in _runs(rows, block):
+            for first, run in runs(rows, block):
                 file.seek(start + 4 * source.dim * int(first))
                 file.write(np.ascontiguousarray(run, "<f4").data.cast("B"))
             progress.update(len(rows))
@@ -176,12 +176,3 @@ def _write(folder, source, name):
         json.dump(index, file)
         atomic.sync(file)
     atomic.sync_folder(folder)
-
-
-def _runs(rows, block) -> Iterator[tuple[int, np.ndarray]]:
-    """Split a block into runs of consecutive rows: (first row, part of the block)."""
-    ends = np.append(np.flatnonzero(np.diff(rows) != 1) + 1, len(rows)).tolist()
-    start = 0
-    for end in ends:
-        yield rows[start], block[start:end]
-        start = end

@@ -1,7 +1,7 @@
 """Find the splits of a data set: `<data_path>/<dataset>/<crop>/<split>_embeddings.pkl`.
 
-A format of embeddings is a module with `read(path)`, which returns a `Source`, and `write(path,
-embeddings)`; `FORMATS` tells by a file's ending which one reads it.
+A format of embeddings is a module with `read(path)`, which returns a `Source`, and `files(path)`,
+all files that it reads for that; `FORMATS` tells by a file's ending which one reads it.
 """
 
 import os
@@ -11,13 +11,17 @@ from types import ModuleType
 
 import numpy as np
 
-from data_pipeline import cache, released_format
+from data_pipeline import cache, numpy_files, released_format
 from data_pipeline.embeddings import EmbeddingSet, Source
 
 DATA_PATH = "embeddings"  # the folder of data sets where a user names none
 SPLITS = ("train", "val", "test")
-RELEASED = {"miniImageNet": ("center", "multiview"), "tieredImageNet": ("center",)}
-FORMATS = {"_embeddings.pkl": released_format}
+RELEASED = released_format.RELEASED
+FORMATS = {
+    "_embeddings.pkl": released_format,
+    "_embeddings.npz": numpy_files,
+    "_embeddings.npy": numpy_files,
+}
 PACKAGED = Path(__file__).parent / "glyphs" / "embeddings"
 JOIN_ROWS = 4096
 
@@ -94,19 +98,25 @@ def load_split(
         return _join([load_split(data_path, dataset, crop, part) for part in splits])
 
     name = f"{dataset}/{crop}/{split}"
-    return cache.load(name, f"{split}_embeddings", [path for path, _ in files], read)
+    parts = [part for path, form in files for part in form.files(path)]
+    return cache.load(name, f"{split}_embeddings", parts, read)
 
 
 def find_split(folder: Path, split: str) -> tuple[Path, ModuleType]:
     """Return the file of a split in a folder, and the module of its format.
 
-    The first of `FORMATS` that is there; the path in the first of them where none is.
+    Where there is none, the path in the first of `FORMATS`.
+
+    Raises:
+      ValueError: the split is there in several formats, of which none is more right than another.
     """
     paths = {folder / f"{split}{ending}": form for ending, form in FORMATS.items()}
-    for path, form in paths.items():
-        if path.is_file():
-            return path, form
-    return next(iter(paths.items()))
+    there = [path for path in paths if path.is_file()]
+    if len(there) > 1:
+        names = " and ".join(path.name for path in there)
+        raise ValueError(f"{folder}: has {split} twice, as {names}; move one of them away")
+    path = there[0] if there else next(iter(paths))
+    return path, paths[path]
 
 
 def _join(parts: Sequence[EmbeddingSet]) -> Source:
@@ -152,6 +162,7 @@ def _how_to_get(data_path, dataset):
         return f"get it by: python -m data_pipeline.download --data_path={data_path}"
     return (
         f"own data go to {Path(data_path) / dataset}/<crop>/ as train_embeddings.pkl, "
-        "val_embeddings.pkl and test_embeddings.pkl; miniImageNet and tieredImageNet come by: "
+        "val_embeddings.pkl and test_embeddings.pkl, or .npz or .npy (python -m "
+        "data_pipeline.convert --help); miniImageNet and tieredImageNet come by: "
         f"python -m data_pipeline.download --data_path={data_path}"
     )

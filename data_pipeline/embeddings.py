@@ -3,14 +3,18 @@
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from data_pipeline.class_names import class_name as as_class_name
+from data_pipeline.class_names import class_names as as_class_names
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 MIN_IMAGES = 2
+BLOCK_ROWS = 4096
 ALIGNMENT = 64  # bytes; TensorFlow's kernels abort the process on tensors aligned to less
 
 
@@ -66,22 +70,30 @@ class EmbeddingSet:
         self._tensor = None
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray], name: str = "arrays") -> "EmbeddingSet":
+    def from_arrays(cls, arrays: Mapping[Any, Any], name: str = "arrays") -> "EmbeddingSet":
         """Return the set of embeddings in memory.
 
         Args:
           arrays: maps each class's name to its embeddings, [images, dim], of any float type; at
-            least two images a class. The arrays are copied.
+            least two images a class. A name is a text, a number, or bytes, and becomes text. An
+            array is NumPy's or what `np.asarray` takes, such as TensorFlow tensors or lists; it is
+            copied.
           name: what messages call this set.
 
         Raises:
-          ValueError: an array is not 2-D or not floats, sizes differ, a class has fewer than two
-            images, or an embedding is zero or not finite; names the class.
+          ValueError: a name is no name of a class (see `class_names.class_name`) or comes twice as
+            text; an array is not 2-D or not floats, sizes differ, a class has fewer than two
+            images, or an embedding cannot be normalised; names the class.
         """
-        if not arrays:
-            raise ValueError(f"{name}: no classes; give {{class name: array [images, dim]}}")
-        class_names = sorted(arrays)
-        blocks = [np.asarray(arrays[class_name]) for class_name in class_names]
+        if not isinstance(arrays, Mapping) or not arrays:
+            what = "no classes" if isinstance(arrays, Mapping) else f"a {type(arrays).__name__}"
+            raise ValueError(f"{name}: {what}; give {{class name: array [images, dim]}}")
+        try:
+            named = dict(zip(as_class_names(arrays), arrays.values(), strict=True))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+        class_names = sorted(named)
+        blocks = [_float_array(name, class_name, named[class_name]) for class_name in class_names]
         dim = blocks[0].shape[-1] if blocks[0].ndim == 2 else 0
         for class_name, block in zip(class_names, blocks, strict=True):
             _check_class(name, class_name, block, dim)
@@ -92,6 +104,16 @@ class EmbeddingSet:
         made = cls(embeddings, class_names, counts, name)
         check_rows(name, embeddings, made._describe)
         return made
+
+    def source(self) -> Source:
+        """Return the embeddings in blocks, as a `Source`."""
+
+        def blocks():
+            for start in range(0, len(self), BLOCK_ROWS):
+                block = self.embeddings[start : start + BLOCK_ROWS]
+                yield np.arange(start, start + len(block)), block
+
+        return Source(self.class_names, self.counts, self.dim, blocks)
 
     @property
     def num_classes(self) -> int:
@@ -110,11 +132,14 @@ class EmbeddingSet:
         size = f"{self.num_classes} classes, {len(self)} images, {self.dim}-d"
         return f"EmbeddingSet({self.name}: {size})"
 
-    def of_class(self, class_name: str) -> np.ndarray:
-        """Return the embeddings of one class, [count, dim], without copying them."""
-        if class_name not in self._index:
+    def of_class(self, class_name: Any) -> np.ndarray:
+        """Return the embeddings of one class, [count, dim], without copying them.
+
+        `class_name` may be what `from_arrays` was given for it, such as a number.
+        """
+        i = self._index.get(as_class_name(class_name))
+        if i is None:
             raise ValueError(f"{self.name} has no class {class_name!r}")
-        i = self._index[class_name]
         return self.embeddings[self.starts[i] : self.starts[i] + self.counts[i]]
 
     def _describe(self, row):
@@ -190,11 +215,39 @@ def aligned_empty(num_rows: int, dim: int) -> np.ndarray:
     return memory[start : start + size].view(np.float32).reshape(num_rows, dim)
 
 
+def runs(rows: np.ndarray, block: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Split a block [m, dim] into runs of consecutive rows: (first row, part of the block)."""
+    ends = np.append(np.flatnonzero(np.diff(rows) != 1) + 1, len(rows)).tolist()
+    start = 0
+    for end in ends:
+        yield rows[start], block[start:end]
+        start = end
+
+
 def _can_be_shared(array):
     """Return whether a TensorFlow tensor can share the memory of an array."""
     flags = array.flags
     aligned = array.ctypes.data % ALIGNMENT == 0
     return aligned and flags.c_contiguous and flags.writeable and array.dtype == np.float32
+
+
+def _float_array(where, class_name, value):
+    """Return what a user gives for a class as an array; NumPy's own float types stay as they are.
+
+    Other libraries' (bfloat16, float8) become float32, which has all their numbers.
+    """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{where}: class {class_name!r} has masked values; leave them out")
+    try:
+        array = np.asarray(value)
+    except Exception as error:
+        reason = str(error).partition("\n")[0][:200]
+        raise ValueError(
+            f"{where}: class {class_name!r} cannot be made a NumPy array ({reason})"
+        ) from None
+    if array.dtype.kind == "V" and "float" in array.dtype.name:
+        return array.astype(np.float32)
+    return array
 
 
 def _check_class(where, class_name, block, dim):

@@ -5,216 +5,140 @@ A file is a pickled dict of `embeddings`, float [images, dim], and `keys`, one s
 `labels` are there too, and unused.
 """
 
-import contextlib
 import os
 import struct
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from data_pipeline import atomic
-from data_pipeline.embeddings import EmbeddingSet, Source, check_counts, check_rows
+from data_pipeline import atomic, contents, numpy_files
+from data_pipeline.class_names import class_names
+from data_pipeline.embeddings import EmbeddingSet, Source, check_rows, runs
 from data_pipeline.pickles import unpickle
-from data_pipeline.pickles.pickled_array import PickledArray
 
-BLOCK_BYTES = 1 << 22
-KEY_FORM = "<anything>-<class label>-<image file>"
+RELEASED = {"miniImageNet": ("center", "multiview"), "tieredImageNet": ("center",)}
 
 
 def read(path: str | os.PathLike) -> Source:
-    """Return what a pickle in the released format holds, checked, to be read in blocks.
+    """Return what a pickle holds, checked, to be read in blocks.
 
-    The dict and its keys are read and checked at once; the embeddings, and faults in them, come
-    with the blocks.
+    The dict, its keys and labels are read and checked at once; the embeddings, and faults in them,
+    come with the blocks. Other contents than the released one, and NumPy's files, are read, too:
+    see `contents` and `numpy_files`.
 
     Args:
-      path: a `<split>_embeddings.pkl`.
+      path: a `<split>_embeddings.pkl`; if its folder is `<dataset>/<crop>` of a released data set,
+        repeated keys and labels that contradict the keys are a warning and no error.
 
     Raises:
       FileNotFoundError: there is no such file.
-      ValueError: the file is no pickle of this format; one line that names the file, the value and
-        the remedy.
+      ValueError: the file holds no embeddings; one line that names it, the value and the remedy.
     """
     path = Path(path)
-    content = unpickle.load(path)
-    if not isinstance(content, dict):
-        raise ValueError(
-            f"{path}: holds a {type(content).__name__}, not a dict of embeddings, keys"
-        )
-    for name in ("embeddings", "keys"):
-        if name not in content:
-            found = ", ".join(str(key) for key in content if isinstance(key, str)) or "nothing"
-            raise ValueError(f"{path}: has no {name!r}; it has {found[:200]}")
-    embeddings = content["embeddings"]
-    _check_embeddings(path, embeddings)
-    keys = _strings(path, content["keys"])
-    if len(keys) != embeddings.shape[0]:
-        raise ValueError(f"{path}: has {len(keys)} keys for {embeddings.shape[0]} embeddings")
-    if not keys:
-        raise ValueError(f"{path}: holds no embeddings")
-    class_names, classes = _classes(path, keys)
-    counts = np.bincount(classes)
-    check_counts(path, class_names, counts)
-    positions = np.empty_like(classes)
-    positions[np.argsort(classes, kind="stable")] = np.arange(len(classes))
+    if path.suffix in (".npz", ".npy"):
+        return numpy_files.read(path)
+    dataset = path.absolute().parent.parent.name
+    return contents.to_source(path, unpickle.load(path), lenient=dataset in RELEASED)
 
-    def blocks():
-        return _blocks(path, embeddings, keys, positions)
 
-    return Source(tuple(class_names), counts, embeddings.shape[1], blocks)
+def files(path: Path) -> list[Path]:
+    """Return all files that hold the embeddings which `read(path)` returns."""
+    return [path]
 
 
 def write(
     path: str | os.PathLike,
-    embeddings: EmbeddingSet,
+    embeddings: EmbeddingSet | Source,
     split: str | None = None,
     dtype: str | type | np.dtype = np.float32,
+    progress: Callable[[int], object] = lambda images: None,
 ) -> None:
-    """Write a file in the released format, as Python 2 wrote them; whole or not at all.
+    """Write a file in the released format, whole or not at all.
 
-    The published code reads it, and so does `pickle.load(file, encoding="latin1")`.
+    Python 2 and 3 and all versions of NumPy read it, by `pickle.load(file, encoding="latin1")` in
+    Python 3. Keys and labels are lists of `str`. The published reader divides a key at its dashes
+    and takes what is before the first underscore of the image file for the class. So it cannot
+    read a class whose name has a dash or an underscore: such a class is written, and read back
+    here, and one line on stderr says so.
 
     Args:
       path: where to; `<split>_embeddings.pkl` in a folder `<data_path>/<dataset>/<crop>`.
-      embeddings: what to write; see `EmbeddingSet.from_arrays`.
+      embeddings: what to write; see `EmbeddingSet.from_arrays`. A `Source` need not fit in memory.
       split: the first part of the keys; by default the file name's.
       dtype: type to store the embeddings as; float16 halves the file.
+      progress: is told how many images have been written, block by block.
 
     Raises:
-      ValueError: a class name has a dash, or dtype is no float type or too small for the values.
+      ValueError: the path's ending is that of another format, or dtype is no float type or too
+        small for the values.
     """
     path = Path(path)
     split = split or path.name.split("_")[0]
     stored = np.dtype(dtype).newbyteorder("<")
     if stored.kind != "f":
         raise ValueError(f"{path}: embeddings are stored as floats, not {stored}")
-    keys = _keys(path, split, embeddings)
-    labels = np.repeat(_encoded(embeddings.class_names), embeddings.counts)
+    if path.suffix in (".npz", ".npy"):
+        raise ValueError(f"{path}: what is written is a pickle; let its name end in .pkl")
+    source = embeddings.source() if isinstance(embeddings, EmbeddingSet) else embeddings
+    names = class_names(source.class_names)
+    _say_what_is_unreadable(path, split, names)
+    shape = (int(source.counts.sum()), source.dim)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.writer(path) as file:
-        file.write(_PROTOCOL_4 if len(embeddings) * embeddings.dim * 4 >= 1 << 31 else _PROTOCOL_2)
+        file.write(_PROTOCOL_4 if shape[0] * shape[1] * stored.itemsize >= 1 << 31 else _PROTOCOL_2)
         file.write(b"}(")
-        for name, array in (("keys", keys), ("labels", labels)):
-            file.write(_string(name.encode()))
-            _write_array(file, array.shape, array.dtype, [array])
-        file.write(_string(b"embeddings"))
-        blocks = _converted(path, embeddings, stored)
-        _write_array(file, embeddings.embeddings.shape, stored, blocks)
-        file.write(b"u.")
+        _write_keys(file, split, names, source.counts)
+        file.write(_string("embeddings"))
+        _write_array(file, shape, stored)
+        _write_rows(file, path, source, stored, progress)
+        file.write(b"tbu.")
 
 
-def _check_embeddings(path, embeddings):
-    """Raise a ValueError unless the embeddings are a pickled float array [images, dim > 0]."""
-    if not isinstance(embeddings, PickledArray):
-        raise ValueError(
-            f"{path}: embeddings must be a NumPy array, not a {type(embeddings).__name__}"
+def _write_keys(file, split, names, counts):
+    """Write the keys, and the labels, of classes with so many images each."""
+    file.write(_string("keys") + b"](")
+    for name, count in zip(names, counts, strict=True):
+        keys = (f"{split}-{name}-{name}_{i:05d}.jpg" for i in range(count))
+        file.write(b"".join(map(_string, keys)))
+    file.write(b"e" + _string("labels") + b"](")
+    for i, (name, count) in enumerate(zip(names, counts, strict=True)):
+        file.write(_string(name) + b"r" + struct.pack("<I", i))  # memoised
+        file.write((b"j" + struct.pack("<I", i)) * (int(count) - 1))
+    file.write(b"e")
+
+
+def _say_what_is_unreadable(path, split, names):
+    """Say on stderr which class names the published reader cannot read."""
+    unreadable = [name for name in names if "-" in name or "_" in name]
+    if "-" in split or unreadable:
+        some = f"class {unreadable[0]!r}" if unreadable else f"split {split!r}"
+        more = f" and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
+        print(
+            f"note: {path}: {some}{more} has a dash or an underscore, with which the published "
+            "code's reader cannot read the keys; this program can",
+            file=sys.stderr,
         )
-    if embeddings.dtype.kind != "f":
-        raise ValueError(f"{path}: embeddings must be floats, not {embeddings.dtype}")
-    if len(embeddings.shape) != 2 or embeddings.shape[1] == 0:
-        raise ValueError(
-            f"{path}: embeddings must be 2-D, [images, dim], not {list(embeddings.shape)}"
-        )
 
 
-def _strings(path, keys):
-    """Return keys, as pickled in any of the ways seen, as a list of str."""
-    with _damage_named(path):
-        if isinstance(keys, PickledArray):
-            if len(keys.shape) != 1:
-                raise ValueError(f"keys must be 1-D, not {list(keys.shape)}")
-            keys = keys.to_numpy().tolist()
-        if not isinstance(keys, (list, tuple)):
-            raise ValueError(f"keys must be a list or an array, not {type(keys).__name__}")
-        return [key.decode() if isinstance(key, bytes) else key for key in keys]
-
-
-def _classes(path, keys):
-    """Return the sorted class names, and int64 [images], each image's index in them."""
-    index: dict[str, int] = {}
-    codes = np.empty(len(keys), np.int64)
-    for row, key in enumerate(keys):
-        parts = key.split("-") if isinstance(key, str) else []
-        if len(parts) != 3 or not parts[2].startswith(parts[1] + "_"):
-            raise ValueError(f"{path}: {_key_fault(row, key)}")
-        codes[row] = index.setdefault(parts[1], len(index))
-    class_names = sorted(index)
-    rank = np.empty(len(index), np.int64)
-    rank[[index[class_name] for class_name in class_names]] = np.arange(len(index))
-    return class_names, rank[codes]
-
-
-def _key_fault(row, key):
-    """Return what is wrong with a key."""
-    if not isinstance(key, str):
-        return f"the key of image {row} is {type(key).__name__}; it must be a string {KEY_FORM}"
-    if key.count("-") != 2:
-        return (
-            f"key {key!r} (image {row}) has {key.count('-')} dashes; it must be {KEY_FORM}, "
-            "with exactly two"
-        )
-    _, label, file = key.split("-")
-    return (
-        f"key {key!r} (image {row}): class label {label!r} does not match the image file {file!r}, "
-        f"which must start with {label + '_'!r}"
-    )
-
-
-def _blocks(path, embeddings, keys, positions) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (rows, float32 block), the rows in the array sorted by class, checked."""
-    start = 0
-    for block in _read_blocks(path, embeddings):
+def _write_rows(file, path, source, dtype, progress):
+    """Write the embeddings, sorted by class, where the file stands; checked as what they become."""
+    start, row_bytes = file.tell(), source.dim * dtype.itemsize
+    for rows, block in source.blocks():
         with np.errstate(over="ignore"):
-            block = block.astype(np.float32, copy=False)
-        check_rows(path, block, lambda row: f"{keys[row]!r} (image {row})", start)
-        yield positions[start : start + len(block)], block
-        start += len(block)
+            block = block.astype(dtype)
+        check_rows(f"{path}: as {dtype}", block.astype(np.float32), _namer(rows))
+        for first, run in runs(rows, block):
+            file.seek(start + row_bytes * int(first))
+            file.write(np.ascontiguousarray(run).data.cast("B"))
+        progress(len(rows))
+    file.seek(start + row_bytes * int(source.counts.sum()))
 
 
-def _read_blocks(path, embeddings):
-    """Yield a pickled array's blocks, with the file named if it turns out to be damaged."""
-    row_bytes = embeddings.shape[1] * max(4, embeddings.dtype.itemsize)
-    with _damage_named(path):
-        yield from embeddings.blocks(max(1, BLOCK_BYTES // row_bytes))
-
-
-@contextlib.contextmanager
-def _damage_named(path):
-    """Name the file in an error about its content."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{path}: is damaged ({error}); fetch or write it again") from None
-
-
-def _encoded(class_names):
-    """Return class names as a NumPy array of bytes."""
-    return np.array([class_name.encode() for class_name in class_names])
-
-
-def _keys(path, split, embeddings):
-    """Return the keys of a set as a NumPy array of bytes."""
-    for text in (split, *embeddings.class_names):
-        if not text or "-" in text:
-            raise ValueError(f"{path}: a split or class name must be free of dashes: {text!r}")
-    return np.array(
-        [
-            f"{split}-{class_name}-{class_name}_{i:05d}.jpg".encode()
-            for class_name, count in zip(embeddings.class_names, embeddings.counts, strict=True)
-            for i in range(count)
-        ]
-    )
-
-
-def _converted(path, embeddings, dtype):
-    """Yield the embeddings in blocks of another type, checked."""
-    rows = max(1, BLOCK_BYTES // (4 * embeddings.dim))
-    for start in range(0, len(embeddings), rows):
-        with np.errstate(over="ignore"):
-            block = embeddings.embeddings[start : start + rows].astype(dtype)
-        check_rows(f"{path}: as {dtype}", block.astype(np.float32), "row {}".format, start)
-        yield block
+def _namer(rows):
+    """Return what names the images of a block for a message."""
+    return lambda i: f"row {rows[i]}"
 
 
 # Pickle opcodes, as Python 2 wrote them for NumPy arrays, but for the content.
@@ -224,8 +148,13 @@ _DTYPE = b"cnumpy\ndtype\n"
 
 
 def _string(text):
-    """Return the opcode of a short Python 2 string."""
-    return b"U" + struct.pack("<B", len(text)) + text
+    """Return the opcode of a string: `str` in both Pythons; in Python 2 `unicode`, if not ASCII."""
+    data = text.encode()
+    if not text.isascii():
+        return b"X" + struct.pack("<I", len(data)) + data
+    if len(data) < 256:
+        return b"U" + struct.pack("<B", len(data)) + data
+    return b"T" + struct.pack("<i", len(data)) + data
 
 
 def _integer(value):
@@ -233,18 +162,14 @@ def _integer(value):
     return b"\x8a\x08" + struct.pack("<q", value)
 
 
-def _write_array(file, shape, dtype, blocks):
-    """Write the opcodes of an array that comes in blocks."""
-    size, order = (dtype.itemsize, b"|") if dtype.kind == "S" else (-1, b"<")
+def _write_array(file, shape, dtype):
+    """Write the opcodes of a float array, up to its content."""
     length = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     file.write(_ARRAY)
     file.write(b"(" + b"".join(_integer(axis) for axis in shape) + b"t")
-    file.write(_DTYPE + _string(dtype.str[1:].encode()) + b"K\x00K\x01\x87R")
-    file.write(b"(K\x03" + _string(order) + b"NNN" + _integer(size) + _integer(abs(size)))
+    file.write(_DTYPE + _string(dtype.str[1:]) + b"K\x00K\x01\x87R")
+    file.write(b"(K\x03" + _string("<") + b"NNN" + _integer(-1) + _integer(1))
     file.write(b"K\x00tb\x89")
     # Python 2's strings end at 2 GiB; Python 3's bytes (protocol 4) do not.
     long = length >= 1 << 31
     file.write(b"\x8e" + struct.pack("<Q", length) if long else b"T" + struct.pack("<i", length))
-    for block in blocks:
-        file.write(np.ascontiguousarray(block).data.cast("B"))
-    file.write(b"tb")

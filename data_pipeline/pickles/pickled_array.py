@@ -49,17 +49,25 @@ class Payload:
             yield bytes(pending)
 
 
+class ByteText(str):
+    """A string of bytes that Python 2 wrote and that are not ASCII: its likely text, and `raw`."""
+
+    raw: bytes
+
+
 class PickledArray:
     """A NumPy array in a pickle; its content may still be in the file.
 
     Attributes:
       shape: tuple of int.
-      dtype: the NumPy dtype.
+      dtype: the NumPy dtype; of void, "V", if it is of a kind that is not read.
+      type_name: what a message calls the type.
     """
 
     def __init__(self) -> None:
         self.shape: tuple[int, ...] = (0,)
         self.dtype = np.dtype("u1")
+        self.type_name = "u1"
         self._fortran = False
         self._data: bytes | list | Payload = b""
 
@@ -67,9 +75,13 @@ class PickledArray:
         """Take the state that NumPy pickles: (version, shape, dtype, Fortran order, data)."""
         shape, dtype, fortran, data = state[-4:]
         self.shape = tuple(int(size) for size in shape)
-        self.dtype = dtype.numpy
+        self.dtype, self.type_name = dtype.numpy, dtype.name
         self._fortran = bool(fortran)
-        self._data = data.encode("latin1") if isinstance(data, str) else data
+        if isinstance(data, str):
+            data = data.raw if isinstance(data, ByteText) else data.encode("latin1")
+        self._data = data
+        if self.dtype.kind == "V":
+            return self
         if not isinstance(self._data, list if self.dtype.kind == "O" else (bytes, Payload)):
             raise ValueError(f"array of {self.dtype} made from {type(data).__name__}")
         if not isinstance(self._data, Payload):
@@ -95,6 +107,8 @@ class PickledArray:
     def to_numpy(self) -> np.ndarray:
         """Return the array, in memory."""
         data = self._data
+        if self.dtype.kind == "V":
+            raise ValueError(f"an array of {self.type_name} is not read")
         if isinstance(data, list):  # of objects
             return np.fromiter(data, np.dtype(object), len(data)).reshape(self.shape)
         if isinstance(data, Payload):
@@ -114,22 +128,23 @@ class PickledArray:
 
 
 class PickledDtype:
-    """A dtype in a pickle, of floats, integers, strings or objects.
+    """A dtype in a pickle.
 
     Attributes:
-      numpy: the NumPy dtype.
+      numpy: the NumPy dtype, if it is of floats, integers, strings or objects; else of void, "V".
+      name: what a message calls it.
     """
 
     def __init__(self, spec: object, *_: object) -> None:
-        match = re.fullmatch(r"[<>|=]?([fiubSUO])(\d*)", str(spec))
-        if not match:
-            raise ValueError(f"array of type {spec!r}")
-        self.numpy = np.dtype(object) if match[1] == "O" else np.dtype(str(spec))
+        self.numpy, self.name = np.dtype("V1"), str(spec)
+        if match := re.fullmatch(r"[<>|=]?([fiubSUO])(\d*)", self.name):
+            self.numpy = np.dtype(object) if match[1] == "O" else np.dtype(self.name)
+            self.name = str(self.numpy)
 
     def build(self, state: Sequence[Any]) -> "PickledDtype":
         """Take the byte order; anything more (fields, sub-arrays) is no plain array."""
         if any(part is not None for part in state[2:5]):
-            raise ValueError("array of a structured type")
-        if state[1] in ("<", ">"):
+            self.numpy, self.name = np.dtype("V1"), "a structured type"
+        elif self.numpy.kind != "V" and state[1] in ("<", ">"):
             self.numpy = self.numpy.newbyteorder(state[1])
         return self

@@ -1,10 +1,12 @@
 """Read pickled NumPy arrays from strangers: nothing is executed, and long arrays stay in the file.
 
 `pickle.load` runs whatever a pickle names, and holds an array that Python 2 wrote three times
-over. The reader here knows the few globals that such files name, and has a stand-in of its own for
-each; an array's long buffer becomes a `Payload`, a range of the file that is read in chunks later.
+over. The reader here has stand-ins of its own for the few globals that such files need
+(`stand_ins`), and only notes the names of others; an array's long buffer becomes a `Payload`, a
+range of the file that is read in chunks later.
 """
 
+import io
 import os
 import pickle
 import struct
@@ -12,59 +14,42 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
-from data_pipeline.pickles.pickled_array import Payload, PickledArray, PickledDtype
+from data_pipeline import file_kinds
+from data_pipeline.class_names import decoded
+from data_pipeline.pickles.pickled_array import ByteText, Payload, PickledArray, PickledDtype
+from data_pipeline.pickles.stand_ins import (
+    BUILTINS,
+    CALLABLE,
+    GLOBALS,
+    Foreign,
+    is_hostile,
+    make,
+)
 
 PAYLOAD_BYTES = 1 << 20  # buffers at least this long stay in the file
 
 
 class ForbiddenGlobalError(ValueError):
-    """The pickle names something that these files have no need of."""
+    """The pickle names something that these files have no need of, such as one that runs code."""
 
 
-def _reconstruct(*_):
-    """Stand-in for NumPy's function: an empty array, filled in by `build`."""
-    return PickledArray()
+class _UnreadableError(ValueError):
+    """The pickle is sound, but holds what cannot be read."""
 
 
-def _from_buffer(data, dtype, shape, order):
-    """Stand-in for NumPy's `_frombuffer`, which protocol 5 names."""
-    return PickledArray().build((shape, dtype, order == "F", data))
+def _decode(data):
+    """Return a string that Python 2 wrote: its text, and its bytes if they are not ASCII."""
+    if data.isascii():
+        return data.decode("ascii")
+    text = ByteText(decoded(data))
+    text.raw = data
+    return text
 
-
-def _scalar(dtype, data):
-    """Stand-in for NumPy's `scalar`: items of lists made from arrays, such as `list(keys)`."""
-    return PickledArray().build(((), dtype, False, data)).to_numpy()[()]
-
-
-def _encode(text, encoding="latin1"):
-    """Stand-in for `_codecs.encode`, by which Python 3 writes bytes in protocols 0 to 2."""
-    if encoding not in ("latin1", "latin-1"):
-        raise ValueError(f"text encoded as {encoding!r}")
-    return text if isinstance(text, Payload) else text.encode("latin1")
-
-
-def _bytes(*_):
-    """Stand-in for `bytes`, by which Python 3 writes an empty one in protocols 0 to 2."""
-    return b""
-
-
-_NUMPY = ("numpy.core", "numpy._core")
-_GLOBALS = {
-    ("numpy", "ndarray"): PickledArray,
-    ("numpy", "dtype"): PickledDtype,
-    ("_codecs", "encode"): _encode,
-    ("__builtin__", "bytes"): _bytes,
-    ("builtins", "bytes"): _bytes,
-    **{(f"{numpy}.multiarray", "_reconstruct"): _reconstruct for numpy in _NUMPY},
-    **{(f"{numpy}.multiarray", "scalar"): _scalar for numpy in _NUMPY},
-    **{(f"{numpy}.numeric", "_frombuffer"): _from_buffer for numpy in _NUMPY},
-}
-_CALLABLE = (_reconstruct, PickledDtype, _encode, _bytes, _scalar, _from_buffer)
 
 # Opcodes of a string or of bytes that come after their own length: struct format of the length,
-# and how a short one is decoded (Python 2 strings as latin-1, as the released files need).
+# and how a short one is decoded.
 _COUNTED = {
-    pickle.BINSTRING: ("<I", lambda data: data.decode("latin1")),
+    pickle.BINSTRING: ("<I", _decode),
     pickle.BINUNICODE: ("<I", lambda data: str(data, "utf-8", "surrogatepass")),
     pickle.BINUNICODE8: ("<Q", lambda data: str(data, "utf-8", "surrogatepass")),
     pickle.BINBYTES: ("<I", bytes),
@@ -72,9 +57,11 @@ _COUNTED = {
     pickle.BYTEARRAY8: ("<Q", bytes),
 }
 _TEXT = (pickle.BINUNICODE, pickle.BINUNICODE8)
-# Opcodes that make objects of classes, or call for things outside the file.
-_REFUSED = (
-    "OBJ NEWOBJ NEWOBJ_EX EXT1 EXT2 EXT4 PERSID BINPERSID NEXT_BUFFER READONLY_BUFFER".split()
+# Opcodes that call for things outside the file.
+_REFUSED = "EXT1 EXT2 EXT4 PERSID BINPERSID NEXT_BUFFER READONLY_BUFFER".split()
+_OUTSIDE = (
+    "refers to things kept outside of it, as PyTorch's files and out-of-band buffers do; "
+    "save NumPy arrays, in one file"
 )
 
 
@@ -88,30 +75,40 @@ class _Reader(pickle._Unpickler):
     append: Callable[[object], None]
     stack: list
 
-    def __init__(self, file: BinaryIO, path: Path) -> None:
-        super().__init__(file, encoding="latin1")
+    pop_mark: Callable[[], list]
+
+    def __init__(self, file: BinaryIO, path: Path, size: int) -> None:
+        super().__init__(file)
         self._file = file
         self._path = path
-        self._size = os.fstat(file.fileno()).st_size
+        self._size = size
+        self._in_memory = isinstance(file, io.BytesIO)
+
+    def _decode_string(self, value):
+        return _decode(value)
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return the stand-in for a global, or refuse it."""
+        """Return the stand-in for a global, an inert name for an unknown one, or refuse it."""
         if self._file.tell() == self._size:
             raise EOFError
-        if (module, name) not in _GLOBALS:
+        if (module, name) in GLOBALS:
+            return GLOBALS[module, name]
+        if not all(part.isidentifier() for part in f"{module}.{name}".split(".")):
+            raise ValueError("a global that is no name")
+        if is_hostile(module, name):
             found = ascii(f"{module}.{name}")[1:-1]
             raise ForbiddenGlobalError(
                 f"{self._path}: refused, it names {found[:200]}, which no file of embeddings "
                 "needs, and nothing in it was run; if you trust its maker, ask for one of NumPy "
                 "arrays and strings only"
             )
-        return _GLOBALS[module, name]
+        return Foreign(name if module in BUILTINS else f"{module}.{name}"[:200])
 
     def load_counted(self, opcode: bytes) -> None:
         """Push a string or bytes, or a `Payload` for a long one."""
         header, decode = _COUNTED[opcode]
         (length,) = struct.unpack(header, self.read(struct.calcsize(header)))
-        if length < PAYLOAD_BYTES:
+        if length < PAYLOAD_BYTES or self._in_memory:
             data = self.read(length)
             if len(data) != length:
                 raise EOFError
@@ -129,74 +126,104 @@ class _Reader(pickle._Unpickler):
         self.read(8)
 
     def load_reduce(self) -> None:
-        """Call a stand-in."""
+        """Call a stand-in, or put one in place of what an unknown function would make."""
         arguments = self.stack.pop()
         function = self.stack[-1]
-        if not any(function is known for known in _CALLABLE):
+        if isinstance(function, Foreign):
+            self.stack[-1] = make(function, arguments)
+        elif any(function is known for known in CALLABLE):
+            self.stack[-1] = function(*arguments)
+        else:
             raise ValueError("a call of something that is no global")
-        self.stack[-1] = function(*arguments)
 
-    def load_inst(self) -> None:
-        """Refuse to make an object of a class, which it names."""
-        module, name = self.readline()[:-1].decode(), self.readline()[:-1].decode()
-        self.find_class(module, name)
-        raise ValueError(f"an object of class {module}.{name}")
+    def load_new(self, opcode: str) -> None:
+        """Put a stand-in in place of an object of a class."""
+        if opcode == "INST":
+            module, name = self.readline()[:-1].decode(), self.readline()[:-1].decode()
+            kind, arguments = self.find_class(module, name), self.pop_mark()
+        elif opcode == "OBJ":
+            kind, *arguments = self.pop_mark()
+        else:
+            if opcode == "NEWOBJ_EX":
+                self.stack.pop()
+            arguments, kind = self.stack.pop(), self.stack.pop()
+        self.append(make(kind, arguments))
 
-    def load_refused(self, name: str) -> None:
+    def load_refused(self) -> None:
         """Refuse an opcode."""
-        raise ValueError(f"opcode {name}, which no array needs")
+        raise _UnreadableError(_OUTSIDE)
 
     def load_build(self) -> None:
-        """Give an array or a dtype its state."""
+        """Give an array or a dtype its state; what other objects have beside items is left out."""
         state = self.stack.pop()
-        if not isinstance(self.stack[-1], (PickledArray, PickledDtype)):
+        if isinstance(self.stack[-1], (PickledArray, PickledDtype)):
+            self.stack[-1].build(state)
+        elif not isinstance(self.stack[-1], dict):
             raise ValueError("a state for something that is no array")
-        self.stack[-1].build(state)
 
     dispatch[pickle.FRAME[0]] = load_frame
     dispatch[pickle.REDUCE[0]] = load_reduce
     dispatch[pickle.BUILD[0]] = load_build
-    dispatch[pickle.INST[0]] = load_inst
     for _opcode in _COUNTED:
         dispatch[_opcode[0]] = lambda self, opcode=_opcode: self.load_counted(opcode)
     for _name in _REFUSED:
-        dispatch[getattr(pickle, _name)[0]] = lambda self, name=_name: self.load_refused(name)
+        dispatch[getattr(pickle, _name)[0]] = load_refused
+    for _name in ("INST", "OBJ", "NEWOBJ", "NEWOBJ_EX"):
+        dispatch[getattr(pickle, _name)[0]] = lambda self, name=_name: self.load_new(name)
 
 
 def load(path: str | os.PathLike) -> Any:
     """Return the object in a pickle file, of any protocol, with `PickledArray` for its arrays.
 
-    Only dicts, lists, tuples, numbers, strings, bytes and NumPy arrays are read.
+    Dicts, of whatever kind, lists, tuples, numbers, strings, bytes and NumPy arrays are read. In
+    place of anything else is a `Foreign` or `ForeignObject`, which tells its name.
 
     Raises:
       FileNotFoundError: there is no such file.
-      ForbiddenGlobalError: the pickle names any other global; nothing has been executed.
-      ValueError: the file is empty, truncated or not a pickle.
+      ForbiddenGlobalError: the pickle names what would run code; nothing has been executed.
+      ValueError: the file is empty, truncated, damaged or not a pickle; says what it is.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
+    if not path.stat().st_size:
+        raise ValueError(f"{path}: is empty; fetch or write it again")
+    if kind := file_kinds.describe(path):
+        raise ValueError(f"{path}: is {kind}")
     with open(path, "rb") as file:
-        beginning = file.read(16)
-        if not beginning:
-            raise ValueError(f"{path}: is empty; fetch or write it again")
-        file.seek(0)
-        try:
-            return _Reader(file, path).load()
-        except ForbiddenGlobalError:
-            raise
-        except Exception as error:
-            raise ValueError(_fault(path, file, beginning, error)) from None
+        return _load(file, path, path.stat().st_size)
 
 
-def _fault(path, file, beginning, error):
-    """Return the line that says why a file could not be read."""
+def loads(data: bytes, path: Path) -> Any:
+    """Return the object in a pickle in memory; see `load`. `path` is what messages call it."""
+    return _load(io.BytesIO(data), path, len(data))
+
+
+def _load(file, path, size):
+    """Return the object in an open pickle."""
+    try:
+        return _Reader(file, path, size).load()
+    except ForbiddenGlobalError:
+        raise
+    except _UnreadableError as error:
+        raise ValueError(f"{path}: {error}") from None
+    except Exception as error:
+        raise ValueError(f"{path}: {_fault(path, file, size, error)}") from None
+
+
+def _fault(path, file, size, error):
+    """Return why a pickle could not be read."""
+    position = file.tell()
+    file.seek(0)
+    beginning = file.read(200)
     again = "fetch or write it again"
+    if file_kinds.line_ends_changed(path):
+        return "is damaged: a transfer as text changed its line ends; fetch it again, as binary"
     if not beginning.startswith(pickle.PROTO):
-        return (
-            f"{path}: is not a pickle, or not a whole one (it begins with {beginning!r}); {again}"
-        )
-    if file.tell() == os.fstat(file.fileno()).st_size:
-        return f"{path}: is truncated: it ends after {file.tell()} bytes, mid-pickle; {again}"
+        if file_kinds.is_table(beginning):
+            return "is a table of text, not a pickle; save its arrays by NumPy (np.savez)"
+        return f"is not a pickle, or not a whole one (it begins with {beginning[:16]!r}); {again}"
+    if position == size:
+        return f"is truncated: it ends after {position} bytes, mid-pickle; {again}"
     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return f"{path}: is damaged at byte {file.tell()} ({reason}); {again}"
+    return f"is damaged at byte {position} ({reason}); {again}"

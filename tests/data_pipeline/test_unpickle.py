@@ -1,7 +1,12 @@
 import base64
+import collections
+import datetime
 import os
+import pathlib
 import pickle
 import random
+import re
+import sys
 
 import numpy as np
 import pytest
@@ -79,9 +84,6 @@ def test_the_attacks_would_work(tmp_path):
     "code",
     [
         b"\x80\x02cnumpy\ndtype\nU\x02f4\x85\x81.",  # NEWOBJ
-        b"\x80\x02\x82\x01.",  # an extension's registered class
-        b"\x80\x02U\x01aQ.",  # a persistent id
-        b"\x80\x05\x97.",  # a buffer outside the file
         b"\x80\x02U\x01aU\x01b\x85R.",  # a call of a string
         b"\x80\x02c_codecs\nencode\n}U\x04nameU\x01xsb.",  # a state for a function
         b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aU\x06rot_13\x86R.",  # another codec
@@ -94,10 +96,141 @@ def test_whatever_else_builds_things_is_refused(tmp_path, code):
         unpickle.load(path)
 
 
-def test_other_globals_are_named(tmp_path):
-    path = dump(tmp_path / "range.pkl", {"keys": range(3)}, 4)
-    with pytest.raises(unpickle.ForbiddenGlobalError, match=r"it names builtins\.range"):
+@pytest.mark.parametrize(
+    "code",
+    [
+        b"\x80\x02\x82\x01.",  # an extension's registered class
+        b"\x80\x02U\x01aQ.",  # a persistent id
+        b"\x80\x05\x97.",  # a buffer outside the file
+    ],
+)
+def test_what_lies_outside_is_not_fetched(tmp_path, code):
+    path = tmp_path / "odd.pkl"
+    path.write_bytes(code)
+    with pytest.raises(ValueError, match=r"odd\.pkl: refers to things kept outside of it"):
         unpickle.load(path)
+
+
+class Points(dict):
+    """A dict of a kind that only its program knows."""
+
+
+DICTS = {
+    "defaultdict": lambda items: collections.defaultdict(list, items),
+    "defaultdict of int": lambda items: collections.defaultdict(int, items),
+    "defaultdict of nothing": lambda items: collections.defaultdict(None, items),
+    "OrderedDict": collections.OrderedDict,
+    "Counter": collections.Counter,
+    "own": Points,
+}
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("kind", DICTS)
+def test_dicts_of_other_kinds_are_read(tmp_path, monkeypatch, protocol, kind):
+    monkeypatch.setattr(sys.modules[__name__], "Points", Points)
+    monkeypatch.setitem(sys.modules, Points.__module__, sys.modules[__name__])
+    path = dump(tmp_path / "dict.pkl", DICTS[kind]({"a": 1, b"b": [2.5], 3: "c"}), protocol)
+    assert dict(unpickle.load(path)) == {"a": 1, b"b": [2.5], 3: "c"}
+
+
+def test_an_ordered_dict_of_python_2(tmp_path):
+    path = tmp_path / "dict.pkl"
+    pairs = b"](](U\x01aK\x01e](U\x01bK\x02ee"
+    path.write_bytes(b"\x80\x02ccollections\nOrderedDict\n" + pairs + b"\x85R.")
+    assert unpickle.load(path) == {"a": 1, "b": 2}
+
+
+FOREIGN = {
+    "range": (range(3), "a x?range"),
+    "set": ({1, 2}, "a set"),
+    "date": (datetime.date(2020, 1, 1), r"a datetime\.date"),
+    "path": (pathlib.PurePosixPath("a"), r"a pathlib\..*PurePosixPath"),
+    "generator": (np.random.default_rng(0), r"a numpy\.random\._pickle\.__generator_ctor"),
+    "masked": (np.ma.masked_array([1.0], [True]), r"a numpy\.ma\.core\._mareconstruct"),
+}
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+@pytest.mark.parametrize("what", FOREIGN)
+def test_objects_of_other_classes_are_named_and_harmless(tmp_path, protocol, what):
+    value, name = FOREIGN[what]
+    path = dump(tmp_path / "train_embeddings.pkl", value, protocol)
+    with pytest.raises(ValueError, match=rf"holds {name}") as caught:
+        released_format.read(path)
+    assert "refused" not in str(caught.value)
+    content_with = dict(content(), embeddings=value)
+    with pytest.raises(ValueError, match=rf"embeddings must be a NumPy array, not {name}"):
+        released_format.read(dump(path, content_with, protocol))
+    found = released_format.read(dump(path, dict(content(), about=value), protocol))
+    assert found.class_names == ("n0", "n1")
+
+
+@pytest.mark.parametrize(
+    ("name", "hostile"),
+    [
+        ("os system", True),
+        ("posix system", True),
+        ("nt system", True),
+        ("subprocess Popen", True),
+        ("builtins eval", True),
+        ("__builtin__ execfile", True),
+        ("builtins getattr", True),
+        ("importlib import_module", True),
+        ("runpy run_path", True),
+        ("types CodeType", True),
+        ("operator attrgetter", True),
+        ("pickle loads", True),
+        ("commands getoutput", True),
+        ("numpy.testing._private.utils runstring", True),
+        ("pip._internal.os system", True),
+        ("torch._utils _rebuild_tensor_v2", False),
+        ("pandas.core.frame DataFrame", False),
+        ("sklearn.preprocessing._data StandardScaler", False),
+        ("jax._src.array _reconstruct_array", False),
+        ("tensorflow.python.framework.ops convert_to_tensor", False),
+        ("joblib.numpy_pickle NumpyArrayWrapper", False),
+        ("__main__ Features", False),
+        ("run Features", False),
+    ],
+)
+def test_only_what_runs_code_is_called_hostile(tmp_path, name, hostile):
+    module, _, function = name.partition(" ")
+    path = tmp_path / "train_embeddings.pkl"
+    path.write_bytes(f"c{module}\n{function}\n(S'x'\ntR.".encode())
+    with pytest.raises(ValueError, match=re.escape(f"{module}.{function}")) as caught:
+        released_format.read(path)
+    assert isinstance(caught.value, unpickle.ForbiddenGlobalError) == hostile
+    assert ("refused, it names" in str(caught.value)) == hostile
+    assert "in it was run" in str(caught.value)
+
+
+def test_text_of_python_2_is_utf_8_or_latin_1(tmp_path):
+    path = tmp_path / "text.pkl"
+    path.write_bytes(b"\x80\x02](U\x05caf\xc3\xa9U\x04caf\xe9T\x05\x00\x00\x00caf\xc3\xa9e.")
+    assert unpickle.load(path) == ["café"] * 3
+
+
+def test_strings_of_numpy_2(tmp_path):
+    if not hasattr(np.dtypes, "StringDType"):
+        pytest.skip("NumPy 1 has none")
+    labels = np.array(["b", "a longer one", "b", "a longer one"], np.dtypes.StringDType())
+    value = {"embeddings": np.ones([4, 3]), "labels": labels}
+    source = released_format.read(dump(tmp_path / "train_embeddings.pkl", value))
+    assert source.class_names == ("a longer one", "b")
+
+
+def test_arrays_of_other_types_are_named_where_they_are_needed(tmp_path):
+    import ml_dtypes
+
+    path = tmp_path / "train_embeddings.pkl"
+    times = np.zeros(6, "M8[s]")
+    assert released_format.read(dump(path, dict(content(), times=times))).counts.sum() == 6
+    with pytest.raises(ValueError, match="labels an array of M8.* is not read"):
+        released_format.read(dump(path, dict(content(), labels=times)))
+    rows = content()["embeddings"].astype(ml_dtypes.bfloat16)
+    with pytest.raises(ValueError, match=r"must be floats, .*bfloat16; convert .*'float32'"):
+        released_format.read(dump(path, dict(content(), embeddings=rows)))
 
 
 def test_every_truncation_is_an_error(tmp_path):

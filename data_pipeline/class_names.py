@@ -1,0 +1,98 @@
+"""Names of classes: text, made of whatever a person calls a class."""
+
+import math
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def class_name(value: Any) -> str:
+    """Return the name of a class as text.
+
+    Text stays as it is; bytes are decoded; whole numbers, of any type, are written as such (3 and
+    3.0 and `np.int64(3)` are "3"), other numbers as Python writes them.
+
+    Raises:
+      ValueError: the value is no text or number, or a text that no file could keep: empty, with
+        control characters such as line ends, or no valid Unicode. Says what to do.
+    """
+    text = _as_text(value)
+    if not text:
+        raise ValueError(f"class name {value!r} is empty; give the class a name")
+    control = next((c for c in text if unicodedata.category(c) in ("Cc", "Cs")), None)
+    if control is not None:
+        raise ValueError(
+            f"class name {text!r} holds {control!r}, which is no printable character; "
+            "rename the class"
+        )
+    return text
+
+
+def class_names(values: Iterable[Any]) -> list[str]:
+    """Return the names of different classes as text, in the order given.
+
+    Raises:
+      ValueError: see `class_name`; or two of the names are one as text, such as 0 and "0".
+    """
+    names: dict[str, Any] = {}
+    for value in values:
+        name = class_name(value)
+        if name in names:
+            raise ValueError(
+                f"class names {names[name]!r} and {value!r} are both {name!r} as text; rename one"
+            )
+        names[name] = value
+    return list(names)
+
+
+def decoded(data: bytes) -> str:
+    """Return bytes as text: UTF-8, or latin-1 where they are not."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin1")
+
+
+def as_texts(values: Sequence[Any]) -> list[str]:
+    """Return a long list of class names or labels, in which most come often, as text.
+
+    Raises:
+      ValueError: see `class_name`; or one is both a text and a number, such as 0 and "0".
+    """
+    known: dict[Any, str] = {}
+    numbers: dict[str, bool] = {}
+    texts = []
+    for value in values:
+        kind = (type(value), value)  # True, 1 and 1.0 are equal
+        try:
+            text = known.get(kind)
+        except TypeError:
+            raise ValueError(
+                f"a {type(value).__name__} is no name of a class; use text or numbers"
+            ) from None
+        if text is None:
+            text = known[kind] = class_name(value)
+            number = not isinstance(value, (str, bytes))
+            if numbers.setdefault(text, number) != number:
+                raise ValueError(f"{text!r} is there as a number and as a text; use one of them")
+        texts.append(text)
+    return texts
+
+
+def _as_text(value):
+    """Return a text or number as text."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, bytes):
+        return decoded(value)
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
+    if isinstance(value, (float, np.floating)) and math.isfinite(value):
+        return str(int(value)) if value == int(value) else str(value)
+    raise ValueError(
+        f"{value!r:.80} ({type(value).__name__}) is no name of a class; use text or numbers"
+    )

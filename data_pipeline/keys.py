@@ -1,0 +1,115 @@
+"""The keys of released embeddings: `<anything>-<class label>-<image file>`, one per image.
+
+The image file's name starts with `<class label>_`. That tells where the dashes divide a key, even
+if a class or a file has dashes of its own.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+KEY_FORM = "<anything>-<class label>-<image file>"
+_SHOWN = 5
+_MOST_PARTS = 64  # between dashes; the ways to read a key grow with their square
+
+
+def classes_of(keys: Sequence[Any], labels: Sequence[str] | None = None) -> list[str]:
+    """Return the class label in each key.
+
+    Args:
+      keys: strings.
+      labels: the images' labels as text, if there are any; they decide where a key can be read in
+        two ways and one of them is the label.
+
+    Raises:
+      ValueError: a key has another form, or can be read in two ways; names it and its image.
+    """
+    found: list[str] = []
+    for row, key in enumerate(keys):
+        parts = key.split("-") if isinstance(key, str) else []
+        if len(parts) == 3 and parts[1] and parts[2].startswith(parts[1] + "_"):
+            found.append(parts[1])
+            continue
+        if not isinstance(key, str):
+            raise ValueError(
+                f"the key of image {row} is {type(key).__name__}; it must be a string {KEY_FORM}"
+            )
+        candidates = _candidates(key, parts)
+        if labels is not None and len(candidates) > 1:
+            candidates = [label for label in candidates if label == labels[row]] or candidates
+        if len(candidates) != 1:
+            raise ValueError(_fault(row, key, parts, candidates))
+        found.append(candidates[0])
+    return found
+
+
+def repeated(keys: Sequence[str]) -> tuple[int, str]:
+    """Return how many keys came before, and the first that did ("" if none)."""
+    seen: set[str] = set()
+    example, count = "", len(keys) - len(set(keys))
+    if count:
+        for key in keys:
+            if key in seen:
+                example = key
+                break
+            seen.add(key)
+    return count, example
+
+
+def contradictions(classes: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Return what tells that labels and classes do not agree, one line each; at best nothing.
+
+    One label for two classes, and one class with two labels, are contradictions; each is told of
+    the first pair of images.
+    """
+    faults: list[str] = []
+    for of_what, what, values, others in (
+        ("label", "classes", labels, classes),
+        ("class", "labels", classes, labels),
+    ):
+        first: dict[str, tuple[int, str]] = {}
+        for row, (value, other) in enumerate(zip(values, others, strict=True)):
+            start, expected = first.setdefault(value, (row, other))
+            if other != expected:
+                faults.append(
+                    f"{of_what} {value!r} has two {what}: {expected!r} (image {start}) and "
+                    f"{other!r} (image {row})"
+                )
+                break
+    return faults
+
+
+def _candidates(key, parts):
+    """Return the labels that a key may have, given what lies between its dashes."""
+    if len(parts) > _MOST_PARTS:
+        return []
+    starts = [0]
+    for part in parts:
+        starts.append(starts[-1] + len(part) + 1)
+    labels = []
+    for first in range(1, len(parts) - 1):
+        for last in range(first + 1, len(parts)):
+            label = key[starts[first] : starts[last] - 1]
+            if label and key.startswith(label + "_", starts[last]):
+                labels.append(label)
+    return list(dict.fromkeys(labels))
+
+
+def _fault(row, key, parts, candidates):
+    """Return what is wrong with a key."""
+    key = key if len(key) <= 200 else key[:200] + "..."
+    if candidates:
+        some = " or ".join(map(repr, candidates[:_SHOWN]))
+        return (
+            f"key {key!r} (image {row}) can be read as class {some}; rename one, or save 'labels' "
+            "that tell the classes"
+        )
+    if len(parts) == 3:
+        _, label, file = key.split("-")[:3]
+        return (
+            f"key {key!r} (image {row}): class label {label!r} does not match the image file "
+            f"{file!r}, which must start with {label + '_'!r}"
+        )
+    return (
+        f"key {key!r} (image {row}) has {len(parts) - 1} dashes and no class label that the image "
+        f"file starts with; it must be {KEY_FORM}"
+    )
