@@ -173,6 +173,6 @@ def _write(folder, source, name):
         "dim": source.dim,
     }
     with open(folder / INDEX, "w") as file:
-        json.dump(index, file)
+        json.dump(index, file, allow_nan=False)
         atomic.sync(file)
     atomic.sync_folder(folder)

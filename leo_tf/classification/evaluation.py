@@ -12,6 +12,7 @@ from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episodes import EpisodeIndices, EpisodeSampler, EpisodeSizeError
 from data_pipeline.normalisation import normalise
 from data_pipeline.streams import stream_seed, unrewritten
+from leo_tf.meta.accuracy import are_right, share_right
 from leo_tf.meta.classifier import Classifier, weights_and_biases
 from leo_tf.training.validation import Validated
 
@@ -22,23 +23,36 @@ MOST_GATHERED = 2**25  # numbers of the queries that are gathered together
 QUERIES_AND_SHOT = 600
 
 
+class Outcomes(NamedTuple):
+    """What a classifier made of each episode."""
+
+    accuracies: np.ndarray  # [episodes], in [0, 1]
+    finite: np.ndarray  # bool [episodes]: what was fitted to the support gives finite scores
+
+
 class Accuracy(NamedTuple):
     """Mean accuracy over episodes."""
 
     mean: float  # percent
-    ci95: float  # percent, half the width of the 95 % interval of the mean
+    ci95: float | None  # percent, half the width of the 95 % interval of the mean; None of one
     episodes: int
+    not_finite: int = 0  # episodes that the classifier had no finite answer to
 
     def __str__(self) -> str:
-        return f"{self.mean:.2f} ± {self.ci95:.2f} %"
+        text = f"{self.mean:.2f} ± {'-' if self.ci95 is None else format(self.ci95, '.2f')} %"
+        if self.not_finite:
+            text += f" ({self.not_finite} of {self.episodes} episodes not finite)"
+        return text
 
 
-def summarise(accuracies: Sequence[float] | np.ndarray) -> Accuracy:
+def summarise(outcomes: Outcomes | Sequence[float] | np.ndarray) -> Accuracy:
     """Mean and 95 % interval (normal approximation, over episodes) of accuracies in [0, 1]."""
-    accuracies = np.asarray(accuracies, np.float64)
+    finite = outcomes.finite if isinstance(outcomes, Outcomes) else np.array([True])
+    found = outcomes.accuracies if isinstance(outcomes, Outcomes) else outcomes
+    accuracies = np.asarray(found, np.float64)
     count = len(accuracies)
-    deviation = accuracies.std(ddof=1) if count > 1 else math.nan
-    return Accuracy(100 * accuracies.mean(), 196 * deviation / math.sqrt(count), count)
+    ci95 = 196 * accuracies.std(ddof=1) / math.sqrt(count) if count > 1 else None
+    return Accuracy(100 * accuracies.mean(), ci95, count, int((~finite).sum()))
 
 
 def default_queries(embeddings: EmbeddingSet, shot: int) -> int:
@@ -60,16 +74,16 @@ def default_queries(embeddings: EmbeddingSet, shot: int) -> int:
 class AccuracyValidation:
     """Meta-validation of a classifier by its accuracy, on the episodes of an `Evaluator`."""
 
-    name = "val_accuracy"  # a share in [0, 1]
+    name = "val_accuracy"  # percent
 
     def __init__(self, evaluator: "Evaluator", classifier: Classifier) -> None:
         self.evaluator = evaluator
         self.classifier = classifier
 
     def __call__(self) -> Validated:
-        """Evaluate the classifier as it is now; the score is in percent."""
-        accuracy = summarise(self.evaluator.accuracies(self.classifier))
-        return Validated(accuracy.mean / 100, accuracy.mean, str(accuracy))
+        """Evaluate the classifier as it is now; value and score are in percent."""
+        accuracy = summarise(self.evaluator.outcomes(self.classifier))
+        return Validated(accuracy.mean, accuracy.mean, str(accuracy), not accuracy.not_finite)
 
 
 class Evaluator:
@@ -106,27 +120,31 @@ class Evaluator:
     def accuracies(
         self, classifier: Classifier, progress: Callable[[int], object] | None = None
     ) -> np.ndarray:
-        """Accuracy of each episode.
+        """Accuracy of each episode, see `outcomes`: float array [episodes], in [0, 1]."""
+        return self.outcomes(classifier, progress).accuracies
+
+    def outcomes(
+        self, classifier: Classifier, progress: Callable[[int], object] | None = None
+    ) -> Outcomes:
+        """Evaluate a classifier on every episode.
 
         Args:
           classifier: what to evaluate.
           progress: called with the number of episodes that were just evaluated.
-
-        Returns:
-          float array [episodes].
         """
         if classifier not in self._datasets:
             evaluate = self._linear if classifier.classify is None else self._gathered
             self._datasets[classifier] = unrewritten(evaluate(classifier))
         done, left = [], self.episodes
-        for accuracies in self._datasets[classifier]:
-            done.append(accuracies.numpy()[:left])
-            left -= len(done[-1])
+        for part in self._datasets[classifier]:
+            done.append(Outcomes(*(each.numpy()[:left] for each in part)))
+            now = len(done[-1].accuracies)
+            left -= now
             if progress is not None:
-                progress(len(done[-1]))
+                progress(now)
             if not left:
                 break
-        return np.concatenate(done)
+        return Outcomes(*(np.concatenate(parts) for parts in zip(*done, strict=True)))
 
     def _drawn(self, support_only):
         """A dataset of `EpisodeIndices` of `TASKS_DRAWN` episodes."""
@@ -138,7 +156,7 @@ class Evaluator:
         )
 
     def _linear(self, classifier):
-        """A dataset of accuracies; several groups of episodes are evaluated at a time."""
+        """A dataset of `Outcomes`; several groups of episodes are evaluated at a time."""
         sampler = self.sampler
         all_others = (sampler.embeddings.counts == sampler.shot + sampler.queries).all()
         pairs = (sampler.way * sampler.shot) ** 2
@@ -146,8 +164,8 @@ class Evaluator:
 
         def evaluate(indices):
             adapted = classifier.adapt(sampler.images(indices.classes, indices.support))
-            right = count_correct(sampler.embeddings, indices, *weights_and_biases(adapted))
-            return right / tf.cast(sampler.way * sampler.queries, tf.float32)
+            right, finite = judge(sampler.embeddings, indices, *weights_and_biases(adapted))
+            return Outcomes(right / tf.cast(sampler.way * sampler.queries, tf.float32), finite)
 
         drawn = self._drawn(bool(all_others)).batch(max(1, grouped)).map(_merge_draws)
         return drawn.map(evaluate, os.cpu_count() or 1)
@@ -164,8 +182,8 @@ class Evaluator:
             query = tf.reshape(query, [-1, queries, sampler.embeddings.dim])
             scores = classifier.classify(params, query)
             labels = tf.repeat(tf.range(sampler.way), sampler.queries)
-            right = tf.argmax(scores, axis=-1, output_type=tf.int32) == labels
-            return tf.reduce_mean(tf.cast(right, tf.float32), axis=1)
+            labels = tf.broadcast_to(labels, tf.shape(scores)[:2])
+            return Outcomes(share_right(scores, labels), _are_finite(scores))
 
         return self._drawn(support_only=False).rebatch(tasks).map(evaluate)
 
@@ -176,13 +194,21 @@ def _merge_draws(indices):
     )
 
 
-def count_correct(
+def _are_finite(scores):
+    """Tell tasks of whose scores [tasks, n, way] none is NaN and each query's best is finite."""
+    # A score of minus infinity is that of a class that is ruled out, a probability of 0.
+    has_nan = tf.reduce_any(tf.math.is_nan(scores), axis=[1, 2])
+    best = tf.reduce_max(scores, axis=-1)
+    return ~has_nan & tf.reduce_all(tf.math.is_finite(best), axis=1)
+
+
+def judge(
     embeddings: EmbeddingSet,
     indices: EpisodeIndices,
     weights: tf.Tensor,
     biases: tf.Tensor | None = None,
-) -> tf.Tensor:
-    """Number of the queries that linear classifiers get right.
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Count the queries that linear classifiers get right.
 
     Args:
       embeddings: an `EmbeddingSet`.
@@ -191,14 +217,16 @@ def count_correct(
       biases: [tasks, way], or None.
 
     Returns:
-      float32 [tasks].
+      The number of right ones, float32 [tasks], see `leo_tf.meta.accuracy`; and whether the scores
+      of all classes about their own images are finite, bool [tasks], which they are not of weights
+      that are not.
     """
     way = tf.shape(weights)[1]
     starts, counts = tf.constant(embeddings.starts), tf.constant(embeddings.counts)
     table = embeddings.tensor()
 
     def one_class(number):
-        """Number of right answers about one class's images, [tasks]."""
+        """Of one class: how many answers are right, and if scores are not finite [tasks, 2]."""
         members = tf.where(indices.classes == number)  # [members, 2]: task, position
         tasks, positions = members[:, 0], members[:, 1]
         block = table[starts[number] : starts[number] + counts[number]]
@@ -210,20 +238,21 @@ def count_correct(
             logits += tf.transpose(tf.gather(biases, tasks))[:, :, tf.newaxis]
         nth = tf.range(tf.shape(tasks, out_type=tf.int64)[0])
         own = tf.gather_nd(logits, tf.stack([positions, nth], axis=1))
-        # As argmax does, the first of equal scores wins; this is half the time of argmax.
-        earlier = tf.range(tf.cast(way, tf.int64))[:, tf.newaxis] < positions
-        lost = (logits > own) | ((logits == own) & earlier[:, :, tf.newaxis])
-        right = tf.cast(~tf.reduce_any(lost, axis=0), tf.float32)
-        right = _among_queries(right, indices, members)
-        return tf.scatter_nd(tasks[:, tf.newaxis], right, [tf.shape(weights, tf.int64)[0]])
+        is_own = tf.range(tf.cast(way, tf.int64))[:, tf.newaxis] == positions
+        right = are_right(logits, own, is_own[:, :, tf.newaxis], 0)
+        right = _among_queries(tf.cast(right, tf.float32), indices, members)
+        finite = tf.reduce_all(tf.math.is_finite(own), axis=1)
+        found = tf.stack([right, tf.cast(~finite, tf.float32)], axis=1)
+        return tf.scatter_nd(tasks[:, tf.newaxis], found, [tf.shape(weights, tf.int64)[0], 2])
 
     per_class = tf.map_fn(
         one_class,
         tf.range(embeddings.num_classes),
-        fn_output_signature=tf.TensorSpec([None], tf.float32),
+        fn_output_signature=tf.TensorSpec([None, 2], tf.float32),
         parallel_iterations=2,
     )
-    return tf.reduce_sum(per_class, axis=0)
+    right, not_finite = tf.unstack(tf.reduce_sum(per_class, axis=0), axis=1)
+    return right, not_finite == 0
 
 
 def _among_queries(right, indices, members):

@@ -18,6 +18,7 @@ from leo_tf.config.experiments import Classification
 from leo_tf.config.methods import DEFAULT
 from leo_tf.meta.classifier import Classifier
 from leo_tf.training import saved_model
+from leo_tf.training.ending import conclude, no_result_if_diverged
 from leo_tf.training.fit import compile_model, fit
 from leo_tf.training.run_folder import RunFolder, write_json
 from leo_tf.training.run_state import RunState
@@ -57,7 +58,8 @@ def train_and_test(
         print(f"{name}: {split}", flush=True)
     folder.claim(config)
     state = prepare(config, classifier, folder)
-    trained = _train(experiment, splits, classifier, state)
+    with no_result_if_diverged(folder):
+        trained = _train(experiment, splits, classifier, state)
     export(classifier, splits.train.dim, folder.saved_model, config.flat())
     names = ("dataset", "crop", "way", "shot", "seed", "steps")
     sizes = experiment.way, experiment.shot, experiment.test_episodes, experiment.seed
@@ -200,9 +202,4 @@ def _train(experiment, splits, classifier, state):
         steps=experiment.steps,
         validate_every=experiment.validate_every,
     )
-    state.restore_best()
-    return {
-        "best_step": state.best_step,
-        "val_accuracy": state.best_score,
-        "train_steps_per_second": state.steps_per_second,
-    }
+    return {**conclude(state, experiment.steps), "val_accuracy": state.best_score}

@@ -12,6 +12,7 @@ from leo_tf.classification.evaluation import Evaluator, default_queries, summari
 from leo_tf.config.methods import BASELINE, DEFAULT, METHODS
 from leo_tf.meta.classifier import Classifier
 from leo_tf.published.reference import published
+from leo_tf.training.ending import remarks
 
 
 def measure(
@@ -32,8 +33,10 @@ def measure(
       seed: integer; decides the episodes.
 
     Returns:
-      A dict: test_accuracy, ci95, nearest_centroid_accuracy, nearest_centroid_ci95 (percent),
-      test_episodes, queries (per class).
+      A dict: test_accuracy, ci95, nearest_centroid_accuracy, nearest_centroid_ci95 (percent; an
+      interval of one episode is None), test_episodes, queries (per class), and the episodes that
+      either adapted to weights that are not finite: not_finite_episodes,
+      nearest_centroid_not_finite_episodes.
 
     Raises:
       EpisodeSizeError: if the split is too small.
@@ -44,15 +47,17 @@ def measure(
     with tqdm.tqdm(
         total=2 * episodes, unit="episode", desc="test", disable=not sys.stderr.isatty()
     ) as bar:
-        found = summarise(evaluator.accuracies(classifier, bar.update))
-        beside = summarise(evaluator.accuracies(baseline, bar.update))
+        found = summarise(evaluator.outcomes(classifier, bar.update))
+        beside = summarise(evaluator.outcomes(baseline, bar.update))
     return {
         "test_accuracy": found.mean,
         "ci95": found.ci95,
         "test_episodes": found.episodes,
+        "not_finite_episodes": found.not_finite,
         "queries": queries,
         f"{BASELINE}_accuracy": beside.mean,
         f"{BASELINE}_ci95": beside.ci95,
+        f"{BASELINE}_not_finite_episodes": beside.not_finite,
     }
 
 
@@ -70,7 +75,7 @@ def table(result: Mapping[str, Any]) -> str:
     )
     method, accuracy = result.get("method", DEFAULT), result["test_accuracy"]
     title = METHODS[method].title if method in METHODS else method
-    rows = [(f"{title}, this run", f"{accuracy:6.2f} ± {result['ci95']:.2f}", "")]
+    rows = [(f"{title}, this run", _figure(accuracy, result["ci95"]), "")]
     beside = []
     if method != BASELINE:
         name = f"{METHODS[BASELINE].title} of the embeddings"
@@ -79,11 +84,27 @@ def table(result: Mapping[str, Any]) -> str:
         setting = (result[name] for name in ("dataset", "crop", "way", "shot"))
         beside += [(row.method, row.accuracy, row.interval) for row in published(*setting)]
     rows += [
-        (name, f"{figure:6.2f} ± {interval:.2f}", f"{accuracy - figure:+.2f}")
+        (name, _figure(figure, interval), f"{accuracy - figure:+.2f}")
         for name, figure, interval in beside
     ]
     lines = [f"{'accuracy, %':>49}" + (f"   {title} minus it" if beside else "")]
     width = len(title) + len(" minus it")
     lines += [f"{name:36} {figure:>14}  {gap:>{width}}".rstrip() for name, figure, gap in rows]
     note = "± is the 95 % interval of the mean over the episodes; published ± is over runs."
-    return "\n".join([heading, *lines, note])
+    return "\n".join([heading, *lines, note, *_not_finite(result, title), *remarks(result)])
+
+
+def _figure(accuracy, interval):
+    return f"{accuracy:6.2f} ± {'-' if interval is None else format(interval, '.2f')}"
+
+
+def _not_finite(result, title):
+    """Say how many episodes a classifier adapted to weights that are not finite."""
+    found = {title: "", METHODS[BASELINE].title: f"{BASELINE}_"}
+    counts = {name: result.get(f"{kind}not_finite_episodes") for name, kind in found.items()}
+    return [
+        f"{name}: {count} of {result['test_episodes']} episodes adapted to weights that are not "
+        "finite; a query is wrong about such a score."
+        for name, count in counts.items()
+        if count
+    ]

@@ -54,7 +54,7 @@ class LEO(MetaModel):
       **kwargs: see `keras.Model`.
     """
 
-    # Parts of the loss: the first three per task and unweighted, the penalties weighted.
+    # Parts of the loss without their weights, the first three per task.
     terms = ("query_loss", "kl", "encoder_penalty", "l2_penalty", "orthogonality_penalty")
     rate_names = ("inner_lr", "finetuning_lr")
 
@@ -137,16 +137,14 @@ class LEO(MetaModel):
         evaluated = adaptation.params, query, episodes.query_labels
         query_loss = self.learner.query_loss(*evaluated)
         settings = self.settings
-        l2 = settings.l2_penalty_weight * l2_penalty(self.penalised_kernels)
-        orthogonality = settings.orthogonality_penalty_weight * orthogonality_penalty(
-            tf.convert_to_tensor(self.decoder.kernel)
-        )
+        l2 = l2_penalty(self.penalised_kernels)
+        orthogonality = orthogonality_penalty(tf.convert_to_tensor(self.decoder.kernel))
         task_losses = (
             query_loss
             + settings.kl_weight * adaptation.kl
             + settings.encoder_penalty_weight * adaptation.encoder_penalty
-            + l2
-            + orthogonality
+            + settings.l2_penalty_weight * l2
+            + settings.orthogonality_penalty_weight * orthogonality
         )
         terms = {
             **self.learner.metrics(*evaluated),

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from data_pipeline.episodes import Episodes
+from leo_tf.meta.accuracy import share_right
 from leo_tf.meta.model import MetaLoss, MetaModel
 
 
@@ -48,10 +49,8 @@ class EpisodicClassifier(MetaModel):
         params = self.adapt(episodes.support)
         scores = self.classify(params, query)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores)
-        right = tf.argmax(scores, axis=-1, output_type=labels.dtype) == labels
-        accuracy = tf.reduce_mean(tf.cast(right, losses.dtype), axis=1)
         task_losses = tf.reduce_mean(losses, axis=1)
-        terms = {"accuracy": accuracy}
+        terms = {"accuracy": share_right(scores, labels)}
         return MetaLoss(tf.reduce_mean(task_losses), task_losses, terms, params)
 
     def classifier(self) -> Classifier:

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from leo_tf.meta.accuracy import share_right
+
 
 class Learner:
     """A differentiable loss of generated parameters; `loss` is all that an instance must define."""
@@ -67,10 +69,8 @@ class LinearClassifier(Learner):
     def metrics(
         self, params: tf.Tensor, inputs: tf.Tensor, labels: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Share of examples whose highest score is their label's: {"accuracy": [tasks]}."""
-        predicted = tf.argmax(self.logits(params, inputs), axis=-1, output_type=labels.dtype)
-        correct = tf.cast(predicted == _flat(labels, 0), params.dtype)
-        return {"accuracy": tf.reduce_mean(correct, axis=1)}
+        """Share of examples that are right: {"accuracy": [tasks]}."""
+        return {"accuracy": share_right(self.logits(params, inputs), _flat(labels, 0))}
 
     def _targets(self, logits, labels):
         return tf.one_hot(_flat(labels, 0), tf.shape(logits)[-1], dtype=logits.dtype)

@@ -7,8 +7,11 @@ import tensorflow as tf
 
 from data_pipeline.episodes import Episodes, EpisodeSizes
 from leo_tf.config.methods.meta_learner import MetaLearner
+from leo_tf.meta.first_step import FirstStep
 from leo_tf.meta.noise import Mask, Normal
-from leo_tf.meta.outer_step import clip, guard_against_nan
+from leo_tf.meta.outer_step import clip, guard_against_nan, has_nan
+
+PERCENT = ("accuracy",)  # terms in [0, 1], which metrics report in percent
 
 
 class MetaLoss(NamedTuple):
@@ -16,7 +19,9 @@ class MetaLoss(NamedTuple):
 
     loss: tf.Tensor  # scalar L, what the outer step minimises
     task_losses: tf.Tensor  # [tasks], L is their mean
-    terms: dict  # by name, `MetaModel.metric_names` and `MetaModel.terms`; [tasks] or scalar
+    # By name, `MetaModel.metric_names` and `MetaModel.terms`; [tasks] or scalar. Parts of the loss
+    # are without their weights, accuracies in [0, 1].
+    terms: dict
     adaptation: Any = None  # what the model made of the support sets, for those who look inside
 
 
@@ -33,7 +38,7 @@ class MetaModel(keras.Model):
     """
 
     metric_names: tuple[str, ...] = ()  # figures of merit among the terms, shown while it trains
-    terms: tuple[str, ...] = ()  # the other terms: parts of the loss
+    terms: tuple[str, ...] = ()  # the other terms: parts of the loss, without their weights
     rate_names: tuple[str, ...] = ()  # attributes that hold meta-learned step sizes
 
     def __init__(self, settings: MetaLearner, **kwargs) -> None:
@@ -77,6 +82,13 @@ class MetaModel(keras.Model):
         norms = [f"gradient_norm/{_label(v)}" for v in self.trainable_variables]
         names = ["loss", *self.metric_names, *self.terms, *norms]
         self._trackers = {name: keras.metrics.Mean(name=name) for name in names}
+        self._trackers["nan_guard_steps"] = keras.metrics.Sum(name="nan_guard_steps")
+        self._non_finite = FirstStep("non_finite_loss_step")
+
+    @property
+    def non_finite_loss_step(self) -> int | None:
+        """The first outer step of this process whose loss was not finite; None if there is none."""
+        return int(self._non_finite.result()) or None
 
     def meta_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
         """Adapt to the support sets and evaluate on the queries.
@@ -118,7 +130,10 @@ class MetaModel(keras.Model):
             f"gradient_norm/{_label(variable)}": tf.norm(gradient)
             for variable, gradient in zip(self.trainable_variables, gradients, strict=True)
         }
-        return self._track({"loss": result.loss, **result.terms, **norms})
+        guarded = tf.cast(has_nan(result.loss, gradients), tf.float32)
+        self._non_finite.update_state(self.optimizer.iterations, ~tf.math.is_finite(result.loss))
+        figures = {"loss": result.loss, **result.terms, **norms, "nan_guard_steps": guarded}
+        return self._track(figures)
 
     def test_step(self, episodes):
         """Evaluate a batch of `Episodes`, without noise."""
@@ -127,7 +142,7 @@ class MetaModel(keras.Model):
 
     def _track(self, values):
         for name, value in values.items():
-            self._trackers[name].update_state(value)
+            self._trackers[name].update_state(100 * value if name in PERCENT else value)
         return {name: self._trackers[name].result() for name in values}
 
     @property

@@ -22,13 +22,19 @@ def guard_against_nan(
     Returns:
       The list of gradients to use.
     """
-    is_nan = tf.math.is_nan(loss)
-    for gradient in gradients:
-        is_nan |= tf.reduce_any(tf.math.is_nan(gradient))
+    is_nan = has_nan(loss, gradients)
     return [
         tf.where(is_nan, tf.convert_to_tensor(v), g)
         for g, v in zip(gradients, variables, strict=True)
     ]
+
+
+def has_nan(loss: tf.Tensor, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Tell whether the loss or any gradient is NaN, when the guard acts: a scalar bool."""
+    is_nan = tf.math.is_nan(loss)
+    for gradient in gradients:
+        is_nan |= tf.reduce_any(tf.math.is_nan(gradient))
+    return is_nan
 
 
 def clip(

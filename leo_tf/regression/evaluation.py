@@ -94,10 +94,12 @@ class EnergyValidation:
     def __call__(self) -> Validated:
         """Evaluate the regressor as it is now."""
         found = self._sampler.predictions(*self.tasks[:3])["adapted"]
-        score = float(np.mean(self._score(found.swapaxes(0, 1), self.tasks.query_labels)))
+        scores = self._score(found.swapaxes(0, 1), self.tasks.query_labels).numpy()
+        finite = are_finite(found) & np.isfinite(scores)
         error = squared_errors(found, self.tasks.query_labels)
-        text = f"energy score {score:.4f}, squared error {error.mean():.4f}"
-        return Validated(score, -score, f"{text} (median {np.median(error):.4f})")
+        score = float(np.mean(scores)) if finite.all() else math.nan
+        text = f"energy score {written(score)}, {_of_errors(error, finite)}"
+        return Validated(score, -score, text, bool(finite.all()))
 
 
 class ErrorValidation:
@@ -116,9 +118,25 @@ class ErrorValidation:
 
     def __call__(self) -> Validated:
         """Evaluate the model as it is now."""
-        error = squared_errors(maml_predictions(self.model, self.tasks), self.tasks.query_labels)
-        text = f"squared error {error.mean():.4f} (median {np.median(error):.4f})"
-        return Validated(error.mean(), -error.mean(), text)
+        found = maml_predictions(self.model, self.tasks)
+        error, finite = squared_errors(found, self.tasks.query_labels), are_finite(found)
+        mean = float(error.mean())
+        return Validated(mean, -mean, _of_errors(error, finite), bool(finite.all()))
+
+
+def _of_errors(error, finite):
+    """Write the squared errors of tasks for people, and how many are not finite."""
+    text = f"squared error {written(error.mean())} (median {written(np.median(error))})"
+    if not finite.all():
+        text += f" ({(~finite).sum()} of {len(finite)} tasks not finite)"
+    return text
+
+
+def written(value: float | None) -> str:
+    """Write a figure for people, a large one shortly: "-" if there is none."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    return f"{value:.4f}" if abs(value) < 1e5 else f"{value:.3e}"
 
 
 def maml_predictions(model: MAML, tasks: Episodes) -> np.ndarray:
@@ -135,13 +153,27 @@ def squared_errors(predictions: np.ndarray, truth: np.ndarray) -> np.ndarray:
       truth: [tasks, n, 1].
 
     Returns:
-      [tasks].
+      float64 [tasks]; infinite where a prediction of the task is not finite.
     """
-    return np.square(predictions.mean(axis=0) - truth).mean(axis=(1, 2))
+    finite = are_finite(predictions)
+    mean = _without_non_finite(predictions, finite).mean(axis=0)
+    return np.where(finite, np.square(mean - truth).mean(axis=(1, 2)), np.inf)
+
+
+def are_finite(predictions: np.ndarray) -> np.ndarray:
+    """Tell tasks whose predictions [samples, tasks, n, 1] are all finite, bool [tasks]."""
+    return np.isfinite(predictions).all(axis=(0, 2, 3))
+
+
+def _without_non_finite(predictions, finite):
+    """Return predictions as float64, with zeros for tasks that are not finite."""
+    return np.where(finite[:, np.newaxis, np.newaxis], predictions, 0.0).astype(np.float64)
 
 
 def coverage(predictions: np.ndarray, truth: np.ndarray, share: float) -> float:
     """Share of points of the truth inside the central intervals that hold `share` of the samples.
+
+    None of the points of a task is, if a prediction of it is not finite.
 
     Args:
       predictions: [samples, tasks, n, 1].
@@ -151,8 +183,11 @@ def coverage(predictions: np.ndarray, truth: np.ndarray, share: float) -> float:
     Returns:
       A float in [0, 1].
     """
-    low, high = np.quantile(predictions, [(1 - share) / 2, (1 + share) / 2], axis=0)
-    return float(np.mean((low <= truth) & (truth <= high)))
+    finite = are_finite(predictions)
+    samples = _without_non_finite(predictions, finite)
+    low, high = np.quantile(samples, [(1 - share) / 2, (1 + share) / 2], axis=0)
+    inside = (low <= truth) & (truth <= high)
+    return float(np.mean(inside & finite[:, np.newaxis, np.newaxis]))
 
 
 def negative_log_likelihood(
@@ -168,7 +203,12 @@ def negative_log_likelihood(
       truth: [tasks, n, 1].
       noise: standard deviation of the targets around the truth.
       seed: of these targets.
+
+    Returns:
+      A float; infinite if a prediction is not finite.
     """
+    if not np.isfinite(predictions).all():
+        return math.inf
     targets = truth + noise * np.random.default_rng(seed).normal(size=truth.shape)
     log_density = -0.5 * np.square((predictions - targets) / noise)
     largest = log_density.max(axis=0)
@@ -179,6 +219,8 @@ def negative_log_likelihood(
 def are_sines(predictions: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Tell sampled functions that a sine fits better than a line, by least squares.
 
+    One that is not finite is no sine.
+
     Args:
       predictions: [samples, tasks, n, 1].
       x: the points, [n], the same for all tasks.
@@ -186,10 +228,10 @@ def are_sines(predictions: np.ndarray, x: np.ndarray) -> np.ndarray:
     Returns:
       bool [samples, tasks].
     """
-    values = predictions[..., 0]
+    values = np.where(np.isfinite(predictions), predictions, 0.0).astype(np.float64)[..., 0]
     line = _residual(values, np.stack([x, np.ones_like(x)], axis=1))
     sine = _residual(values, np.stack([np.sin(x), np.cos(x)], axis=1))
-    return sine < line
+    return (sine < line) & np.isfinite(predictions).all(axis=(2, 3))
 
 
 def are_ambiguous(sine_probability: np.ndarray) -> np.ndarray:

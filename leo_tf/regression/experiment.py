@@ -30,6 +30,7 @@ from leo_tf.regression.export import export
 from leo_tf.regression.model import LEORegressor, maml_regressor
 from leo_tf.regression.result import measure
 from leo_tf.regression.stream import held_out_tasks, training_steps
+from leo_tf.training.ending import conclude, no_result_if_diverged
 from leo_tf.training.fit import compile_model, fit
 from leo_tf.training.run_folder import RunFolder, write_json
 from leo_tf.training.run_state import RunState
@@ -55,9 +56,10 @@ def train_and_test(
     """
     experiment = config.experiment
     folder.claim(config)
-    maml = train_maml(config, folder.of("maml"))
-    generator = train_generator(config, folder.of("generator"))
-    model, state = train_leo(config, generator, folder)
+    with no_result_if_diverged(folder):
+        maml, of_maml = train_maml(config, folder.of("maml"))
+        generator, of_generator = train_generator(config, folder.of("generator"))
+        model, trained = train_leo(config, generator, folder)
     export(model, folder.saved_model, config.flat())
     episodes, samples = experiment.test_episodes, experiment.test_samples
     tasks = held_out_tasks(experiment.seed, episodes, "test", points=experiment.points)
@@ -69,9 +71,9 @@ def train_and_test(
     result = {
         "method": config.method,
         **{name: getattr(experiment, name) for name in names},
-        "best_step": state.best_step,
-        "val_energy_score": -state.best_score,
-        "train_steps_per_second": state.steps_per_second,
+        **trained,
+        "maml": of_maml,
+        "generator": of_generator,
         "test_episodes": episodes,
         "test_samples": samples,
         **measure(predictions, maml_predictions(maml, tasks), tasks),
@@ -94,30 +96,32 @@ def export_best(
     export(model, folder.saved_model, config.flat())
 
 
-def train_maml(config: Config, folder: RunFolder) -> MAML:
-    """Train the baseline, by default on as many tasks as LEO and its generator together."""
+def train_maml(config: Config, folder: RunFolder) -> tuple[MAML, dict[str, Any]]:
+    """Train the baseline, by default on as many tasks as LEO and its generator together.
+
+    Returns:
+      The pair: the model, and the figures of its training, see `leo_tf.training.ending.conclude`.
+    """
     experiment = config.experiment
     keras.utils.set_random_seed(experiment.seed)
     model = maml_regressor(config.settings, experiment)
     how = experiment.maml_outer_steps, experiment.maml_lr, experiment.maml_tasks
-    _train(model, folder, experiment, "MAML", ErrorValidation, *how)
-    return model
+    return model, _train(model, folder, experiment, "MAML", ErrorValidation, *how)
 
 
-def train_generator(config: Config, folder: RunFolder) -> LEORegressor:
-    """Train LEO without inner loops."""
+def train_generator(config: Config, folder: RunFolder) -> tuple[LEORegressor, dict[str, Any]]:
+    """Train LEO without inner loops; returns the same."""
     experiment = config.experiment
     samples = experiment.generator_samples
     model = build(config, samples=samples, inner_unroll_length=0, finetuning_unroll_length=0)
     how = experiment.generator_steps, experiment.generator_lr, experiment.generator_tasks
-    _train(model, folder, experiment, "generator", EnergyValidation, *how)
-    return model
+    return model, _train(model, folder, experiment, "generator", EnergyValidation, *how)
 
 
 def train_leo(
     config: Config, generator: LEORegressor, folder: RunFolder
-) -> tuple[LEORegressor, RunState]:
-    """Train LEO from the variables of its generator."""
+) -> tuple[LEORegressor, dict[str, Any]]:
+    """Train LEO from the variables of its generator; returns the same."""
     experiment, model = config.experiment, build(config)
     variables = zip(model.trainable_variables, generator.trainable_variables, strict=True)
     for variable, start in variables:
@@ -147,23 +151,24 @@ def _train(
     lr: float,
     tasks: int,
 ):
-    """Train one model to its last step and give it its best variables; returns its `RunState`."""
+    """Train one model to its last step and give it its best variables; returns the figures."""
     if not steps:
-        return None
+        return {}
     state = _compiled(model, folder, experiment, steps, lr)
     episodes = experiment.validation_episodes
     held_out = held_out_tasks(experiment.seed, episodes, "validation", points=experiment.points)
+    validating = validation(model, held_out)
     fit(
         model,
         state,
         lambda first: training_steps(model, experiment, tasks=tasks, stream=name, start=first),
-        validation(model, held_out),
+        validating,
         steps=steps,
         validate_every=experiment.validate_every,
         name=name,
     )
-    state.restore_best()
-    return state
+    figures = conclude(state, steps, name)
+    return {**figures, validating.name: -state.best_score}
 
 
 def _compiled(model, folder, experiment, steps, lr):

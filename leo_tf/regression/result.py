@@ -9,11 +9,15 @@ from data_pipeline.episodes import Episodes
 from leo_tf.regression import posterior
 from leo_tf.regression.evaluation import (
     are_ambiguous,
+    are_finite,
     are_sines,
     coverage,
     negative_log_likelihood,
     squared_errors,
+    written,
 )
+from leo_tf.training.ending import remarks
+from leo_tf.training.run_folder import without_non_finite
 
 REFERENCE_LIMIT = 0.068  # mean squared error of the exact posterior mean, on other tasks
 
@@ -29,7 +33,9 @@ def measure(
       tasks: `Episodes` of NumPy arrays, the noise-free functions on one grid as queries.
 
     Returns:
-      A dict of figures, as in result.json. Squared errors are those of the samples' mean.
+      A dict of figures, as in result.json. Squared errors are those of the samples' mean. A figure
+      that does not exist is None: the mean of errors of which one is not finite, and what follows
+      from it. In medians, coverage and both_families, such a task counts as wrong.
     """
     truth, x = tasks.query_labels, tasks.query[0, :, 0]
     exact = posterior.fit(tasks.support, tasks.support_labels)
@@ -39,10 +45,12 @@ def measure(
     final = predictions["adapted"]
     sines = are_sines(final, x).mean(axis=0)
     ambiguous = are_ambiguous(exact.sine_probability)
-    both = ((sines > 0) & (sines < 1))[ambiguous]
+    finite = are_finite(final)
+    both = ((sines > 0) & (sines < 1) & finite)[ambiguous]
     means = {f"{name}_squared_error": float(e.mean()) for name, e in errors.items()}
     medians = {f"{name}_median_squared_error": float(np.median(e)) for name, e in errors.items()}
-    return {
+    stages = {**predictions, "maml": maml}
+    figures = {
         **means,
         **medians,
         "ratio_to_limit": means["adapted_squared_error"] / means["limit_squared_error"],
@@ -52,8 +60,10 @@ def measure(
         "coverage_90": 100 * coverage(final, truth, 0.9),
         "ambiguous_tasks": int(ambiguous.sum()),
         "both_families": 100 * float(both.mean()) if len(both) else None,
-        "nan_tasks": int(np.isnan(final).any(axis=(0, 2, 3)).sum()),
+        "nan_tasks": int((~finite).sum()),
+        "not_finite_tasks": {n: int((~are_finite(each)).sum()) for n, each in stages.items()},
     }
+    return without_non_finite(figures)
 
 
 def table(result: Mapping[str, Any]) -> str:
@@ -79,17 +89,37 @@ def table(result: Mapping[str, Any]) -> str:
             f"{result['test_samples']} sampled networks each",
             f"{'squared error of the mean':>44}{'median':>10}",
             *(
-                f"{label:34}{result[f'{name}_squared_error']:10.4f}"
-                f"{result[f'{name}_median_squared_error']:10.4f}"
+                f"{label:34}{written(result[f'{name}_squared_error']):>10}"
+                f"{written(result[f'{name}_median_squared_error']):>10}"
                 for label, name in rows
             ),
-            f"ratio to the limit on these tasks {result['ratio_to_limit']:10.2f}",
-            f"ratio to {REFERENCE_LIMIT}             {result['ratio_to_reference_limit']:20.2f}",
-            f"negative log likelihood, nats     {result['negative_log_likelihood']:10.4f}",
+            f"ratio to the limit on these tasks {_ratio(result['ratio_to_limit']):>10}",
+            f"ratio to {REFERENCE_LIMIT}             "
+            f"{_ratio(result['ratio_to_reference_limit']):>20}",
+            f"negative log likelihood, nats     {written(result['negative_log_likelihood']):>10}",
             f"50 % intervals cover, %           {result['coverage_50']:10.1f}",
             f"90 % intervals cover, %           {result['coverage_90']:10.1f}",
             f"ambiguous tasks                   {result['ambiguous_tasks']:10}",
             f"  with samples of both families, %{'-' if both is None else f'{both:10.1f}':>10}",
-            f"tasks with a NaN                  {result['nan_tasks']:10}",
+            f"tasks not finite                  {result['nan_tasks']:10}",
+            *_notes(result),
         ]
     )
+
+
+def _ratio(value):
+    return written(value) if value is None or value >= 1e5 else f"{value:.2f}"
+
+
+def _notes(result):
+    """Say what was not finite, of the tasks and of the training of each model."""
+    said = [
+        f"{name}: {count} of {result['test_episodes']} tasks not finite; their mean error is none, "
+        "elsewhere they count as wrong."
+        for name, count in result.get("not_finite_tasks", {}).items()
+        if count
+    ]
+    trainings = {"MAML": result.get("maml", {}), "generator": result.get("generator", {})}
+    for name, figures in {**trainings, "LEO": result}.items():
+        said += remarks(figures, name)
+    return said

@@ -76,4 +76,6 @@ def write_predictions(path: str | os.PathLike, predictions: np.ndarray) -> str:
     with atomic.writer(Path(path)) as file:
         np.savez_compressed(file, predictions=predictions)
     samples, tasks, points, _ = predictions.shape
-    return f"{path}: {samples} samples of {tasks} tasks at {points} points each"
+    text = f"{path}: {samples} samples of {tasks} tasks at {points} points each"
+    not_finite = int((~np.isfinite(predictions).all(axis=(0, 2, 3))).sum())
+    return f"{text}; {not_finite} of {tasks} tasks not finite" if not_finite else text

@@ -1,5 +1,6 @@
 """Side effects of training, as Keras callbacks: saving, stopping on signals, progress."""
 
+import math
 import signal
 import sys
 import time
@@ -8,9 +9,41 @@ from typing import Any
 import keras
 import tqdm
 
+from leo_tf.meta.model import PERCENT
 from leo_tf.training.run_state import RunState
 
 Logs = dict[str, Any] | None
+
+
+def readable(name: str, value: float) -> str:
+    """Write a figure of the training for people."""
+    if not math.isfinite(value):
+        return "not finite"
+    return f"{value:.2f} %" if name in PERCENT else f"{value:.4f}"
+
+
+class TellNonFinite(keras.callbacks.Callback):
+    """Say once, and note, at which step the training loss was not finite for the first time.
+
+    Args:
+      run: the `RunState`.
+      name: what is trained, for people; None where there is only one thing.
+    """
+
+    def __init__(self, run: RunState, name: str | None = None) -> None:
+        super().__init__()
+        self.run = run
+        self.name = name
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Look at the mean loss, which is not finite from such a step to the interval's end."""
+        if self.run.non_finite_loss_step or math.isfinite(logs["loss"]):
+            return
+        if step := self.model.non_finite_loss_step:
+            self.run.note_non_finite_loss(step)
+            where = f"{self.name} step {step}" if self.name else f"step {step}"
+            line = f"{where}: the training loss is not finite; training goes on, it may recover"
+            tqdm.tqdm.write(line, file=sys.stderr)
 
 
 class SaveRun(keras.callbacks.Callback):
@@ -91,7 +124,7 @@ class Progress(keras.callbacks.Callback):
         self._compiled, self._last_step = True, step
         self.bar.update(step - self.bar.n)
         shown = ("loss", *self.model.metric_names)
-        self.bar.set_postfix({name: f"{logs[name]:.3f}" for name in shown})
+        self.bar.set_postfix({name: readable(name, logs[name]) for name in shown})
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Close the bar."""

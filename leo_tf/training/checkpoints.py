@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,19 @@ class CheckpointFolder:
       folder: where they are kept.
       state: what is saved, keyword arguments of `tf.train.Checkpoint`.
       keep: how many are kept.
+      later: names of the state that checkpoints of earlier versions lack; from such a checkpoint
+        they stay what they are.
     """
 
-    def __init__(self, folder: str | os.PathLike, state: Mapping[str, Any], keep: int = 2) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        state: Mapping[str, Any],
+        keep: int = 2,
+        later: Collection[str] = (),
+    ) -> None:
         self.folder = Path(folder)
+        self._state, self._later = state, later
         self._checkpoint = tf.train.Checkpoint(**state)
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(folder), max_to_keep=keep, checkpoint_name="step"
@@ -44,7 +53,7 @@ class CheckpointFolder:
         )
         for step, path in reversed(found):
             try:
-                self._checkpoint.restore(str(path)).assert_consumed()
+                self._found_in(path).restore(str(path)).assert_consumed()
             except (tf.errors.OpError, ValueError, AssertionError, IndexError):
                 print(
                     f"{path}: checkpoint is damaged, falling back to the one before it",
@@ -55,3 +64,11 @@ class CheckpointFolder:
         if found:
             raise ValueError(f"{self.folder}: no checkpoint can be read; delete it to start anew")
         return None
+
+    def _found_in(self, path):
+        """Return a `tf.train.Checkpoint` of the state without what an earlier version lacks."""
+        saved = {name.split("/")[0] for name, _ in tf.train.list_variables(str(path))}
+        missing = [name for name in self._later if name not in saved]
+        if not missing:
+            return self._checkpoint
+        return tf.train.Checkpoint(**{n: v for n, v in self._state.items() if n not in missing})

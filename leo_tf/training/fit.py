@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 
 from leo_tf.meta.model import MetaModel
-from leo_tf.training.callbacks import Progress, SaveRun, StopOnSignal
+from leo_tf.training import older_metrics
+from leo_tf.training.callbacks import Progress, SaveRun, StopOnSignal, TellNonFinite
 from leo_tf.training.metrics import IntervalMetrics, drop_rows_after, writers
 from leo_tf.training.run_state import RunState
 from leo_tf.training.validation import MetaValidation, Validation
@@ -41,6 +42,9 @@ def fit(
 ) -> None:
     """Train from where a run's folder is to its last step.
 
+    Ends before, at the first validation at which the model's variables are not finite: no step
+    brings them back.
+
     Args:
       model, state: a model compiled by `compile_model`, and its `RunState`.
       dataset: function from the number of a first step to the stream of training steps.
@@ -57,8 +61,10 @@ def fit(
         print(f"resuming {state.folder} at step {start}", flush=True)
     state.folder.path.mkdir(parents=True, exist_ok=True)
     drop_rows_after(state.folder.metrics, start)
+    older_metrics.convert(state.folder, model.settings)
     callbacks = [
         Progress(state, steps, name),
+        TellNonFinite(state, name),
         StopOnSignal(),
         IntervalMetrics(state),
         MetaValidation(validation, state, validate_every, steps, name),
@@ -66,6 +72,8 @@ def fit(
         SaveRun(state),
     ]
     for first, length, epochs in segments(start, steps, validate_every):
+        if first % validate_every == 0 and not state.is_finite:
+            return
         epoch = first // validate_every
         model.fit(
             dataset(first),

@@ -1,19 +1,25 @@
 """The columns of metrics.csv and of TensorBoard, a row for every validation interval.
 
 A column is a metric of the model (`MetaModel.track`), the value of the validation, or one of those
-that `IntervalMetrics` adds.
+that `IntervalMetrics` adds. runs/README.md lists them, with their units.
 """
 
 import csv
+import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from data_pipeline import atomic
 from leo_tf.training.callbacks import Logs
 from leo_tf.training.run_folder import RunFolder
 from leo_tf.training.run_state import RunState
+
+NAN_GUARD = "nan_guard_steps"  # column of the steps in which the NaN guard acted
+Rows = list[list[str]]
 
 
 class IntervalMetrics(keras.callbacks.Callback):
@@ -30,6 +36,7 @@ class IntervalMetrics(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Add the columns."""
         logs["step"] = self.run.step
+        self.run.count_guarded(int(logs[NAN_GUARD]))
         for name in self.model.rate_names:
             logs[name] = float(np.mean(getattr(self.model, name)))
 
@@ -37,9 +44,51 @@ class IntervalMetrics(keras.callbacks.Callback):
 def writers(folder: RunFolder) -> list[keras.callbacks.Callback]:
     """Return the callbacks that write the logs to a run's folder."""
     return [
-        keras.callbacks.CSVLogger(str(folder.metrics), append=True),
+        MetricsFile(folder.metrics),
         keras.callbacks.TensorBoard(str(folder.tensorboard), write_graph=False),
     ]
+
+
+class MetricsFile(keras.callbacks.Callback):
+    """Append the logs of every epoch to a metrics.csv, each under its name.
+
+    What an epoch does not have is left empty, and a new column goes to the end; Keras' own callback
+    takes the columns of the file for those of its first epoch.
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        super().__init__()
+        self.path = Path(path)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Add a row."""
+        row = {name: logs[name] for name in sorted(logs)}
+        row = {n: value if isinstance(value, int) else float(value) for n, value in row.items()}
+        row = {"epoch": epoch, **row}
+        header, rows = read_rows(self.path)
+        if new := [name for name in row if name not in header]:
+            header = [*header, *new]
+            write_rows(self.path, header, [r + [""] * (len(header) - len(r)) for r in rows])
+        with self.path.open("a", newline="") as file:
+            csv.writer(file).writerow([row.get(name, "") for name in header])
+
+
+def read_rows(path: str | os.PathLike) -> tuple[list[str], Rows]:
+    """Read the header and the rows of a metrics.csv; nothing if there is no file."""
+    if not Path(path).exists():
+        return [], []
+    with open(path, newline="") as file:
+        header, *rows = [*csv.reader(file)] or [[]]
+    return header, rows
+
+
+def write_rows(path: str | os.PathLike, header: Sequence[str], rows: Rows) -> None:
+    """Write a metrics.csv that appears whole or not at all; an empty file of no columns."""
+    with atomic.writer(Path(path)) as file:
+        text = io.TextIOWrapper(file, "utf-8", newline="")
+        csv.writer(text).writerows([header, *rows] if header else [])
+        text.flush()
+        text.detach()
 
 
 def drop_rows_after(path: str | os.PathLike, step: int) -> None:
@@ -51,13 +100,8 @@ def drop_rows_after(path: str | os.PathLike, step: int) -> None:
       path: the file; nothing happens if there is none.
       step: the step from which the run resumes.
     """
-    path = Path(path)
-    if not path.exists():
+    if not Path(path).exists():
         return
-    with path.open(newline="") as file:
-        header, *rows = [*csv.reader(file)] or [[]]
+    header, rows = read_rows(path)
     kept = [r for r in rows if len(r) == len(header) and float(r[header.index("step")]) <= step]
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", newline="") as file:
-        csv.writer(file).writerows([header, *kept] if header else [])
-    temporary.replace(path)
+    write_rows(path, header, kept)

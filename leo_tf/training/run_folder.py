@@ -1,7 +1,9 @@
 """A run on disk: every name in its folder, and the files that need no TensorFlow."""
 
 import json
+import math
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,11 @@ class RunFolder:
         return self.path / "tensorboard"
 
     @property
+    def older_tensorboard(self) -> Path:
+        """Those that version 0.1 wrote, in other units, of a run that it began."""
+        return self.path / "tensorboard_version_0.1"
+
+    @property
     def checkpoints(self) -> Path:
         """What resuming needs."""
         return self.path / "checkpoints"
@@ -73,6 +80,11 @@ class RunFolder:
     def of(self, name: str) -> "RunFolder":
         """Return the folder of a model that a run trains beside its main one."""
         return RunFolder(self.path / name)
+
+    def withdraw(self) -> None:
+        """Take away the figures and the SavedModel, if there are any."""
+        self.result.unlink(missing_ok=True)
+        shutil.rmtree(self.saved_model, ignore_errors=True)
 
     def claim(self, config: Config) -> None:
         """Make the folder and write the configuration there, or check that it is the same.
@@ -166,6 +178,16 @@ def read_json(path: str | os.PathLike, remedy: str) -> dict[str, Any]:
 
 
 def write_json(path: str | os.PathLike, values: Mapping[str, Any]) -> None:
-    """Write a JSON file that appears whole or not at all."""
+    """Write a JSON file that appears whole or not at all; what is not finite becomes null."""
+    text = json.dumps(without_non_finite(values), indent=2, allow_nan=False)
     with atomic.writer(Path(path)) as file:
-        file.write((json.dumps(values, indent=2) + "\n").encode())
+        file.write((text + "\n").encode())
+
+
+def without_non_finite(values: Any) -> Any:
+    """Return JSON values with None for each number that is not finite: such a figure is none."""
+    if isinstance(values, Mapping):
+        return {name: without_non_finite(value) for name, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [without_non_finite(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import tensorflow as tf
 
 from leo_tf.meta.model import MetaModel
@@ -26,13 +27,16 @@ class RunState:
         self._best_score = tf.Variable(-math.inf, dtype=tf.float64)
         self._best_step = tf.Variable(0, dtype=tf.int64)
         self._timing = tf.Variable([0.0, 0.0], dtype=tf.float64)  # steps, seconds
+        # Steps in which the NaN guard acted, and the first step of a loss that was not finite.
+        self._not_finite = tf.Variable([0, 0], dtype=tf.int64)
         best = {"best_score": self._best_score, "best_step": self._best_step}
         weights = {"model": [v.value for v in model.trainable_variables], **best}
         if others := [v.value for v in model.non_trainable_variables]:
             weights["not_trained"] = others
         optimizer = [v.value for v in model.optimizer.variables]
         everything = {**weights, "optimizer": optimizer, "timing": self._timing}
-        self._latest = CheckpointFolder(folder.checkpoints, everything)
+        everything["not_finite"] = self._not_finite
+        self._latest = CheckpointFolder(folder.checkpoints, everything, later=("not_finite",))
         self._best = CheckpointFolder(folder.best, weights)
 
     @property
@@ -42,8 +46,23 @@ class RunState:
 
     @property
     def best_step(self) -> int:
-        """Step of the run's result so far."""
-        return int(self._best_step) if self.choose_best else self.step
+        """Step of the run's result so far; 0 if there is none."""
+        return int(self._best_step)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every variable of the model is finite, as it is now."""
+        return all(np.isfinite(np.asarray(v.value)).all() for v in self._model.variables)
+
+    @property
+    def nan_guard_steps(self) -> int:
+        """Number of outer steps in which the NaN guard replaced the gradients."""
+        return int(self._not_finite[0])
+
+    @property
+    def non_finite_loss_step(self) -> int | None:
+        """The first outer step whose loss was not finite; None if there is none."""
+        return int(self._not_finite[1]) or None
 
     @property
     def best_score(self) -> float:
@@ -59,6 +78,14 @@ class RunState:
     def add_timing(self, steps: int, seconds: float) -> None:
         """Count steps and the seconds they took."""
         self._timing.assign_add([steps, seconds])
+
+    def count_guarded(self, steps: int) -> None:
+        """Count outer steps in which the NaN guard replaced the gradients."""
+        self._not_finite.assign_add([steps, 0])
+
+    def note_non_finite_loss(self, step: int) -> None:
+        """Note the first outer step whose loss was not finite."""
+        self._not_finite.assign([self.nan_guard_steps, step])
 
     def keep_as_best(self, score: float) -> None:
         """Keep the model as it is as the run's result so far."""
@@ -79,11 +106,11 @@ class RunState:
         return self._best.restore()
 
     def require_best(self) -> int:
-        """Restore the best model and return its step; ValueError if there is none yet."""
+        """Restore the best model and return its step; ValueError if there is no finite one yet."""
         step = self.restore_best()
-        if step is None:
+        if step is None or not self.is_finite:
             raise ValueError(
-                f"{self.folder}: has no model yet, the first is saved by its first validation; "
-                "let the run go on until then"
+                f"{self.folder}: has no model yet, the first is saved by its first validation that "
+                "is finite; let the run go on until then"
             )
         return step

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import keras
 import tqdm
 
-from leo_tf.training.callbacks import Logs
+from leo_tf.training.callbacks import Logs, readable
 from leo_tf.training.run_state import RunState
 
 
@@ -16,6 +16,7 @@ class Validated(NamedTuple):
     value: float  # for metrics.csv and TensorBoard
     score: float  # greater is better: decides which model is the best
     text: str  # for people
+    finite: bool = True  # whether all that the model answered is; otherwise it is never the best
 
 
 class Validation(Protocol):
@@ -31,7 +32,8 @@ class MetaValidation(keras.callbacks.Callback):
     """Validate on fixed meta-validation episodes at the end of every validation interval.
 
     Adds the validation's value to the epoch's logs, for the callbacks after it, and keeps the model
-    as the best if its score is above all before, or always if the run does not choose.
+    as the best if its score is above all before, or always if the run does not choose. A model that
+    is not finite, or whose answers are not, is never kept; if its variables are not, training ends.
 
     Args:
       validation: a `Validation`.
@@ -60,16 +62,20 @@ class MetaValidation(keras.callbacks.Callback):
         """Validate, unless training was interrupted within the interval."""
         step = self.run.step
         if step % self.interval and step != self.steps:
-            logs[self.validation.name] = float("nan")
             return
-        value, score, text = self.validation()
+        value, score, text, finite = self.validation()
         logs[self.validation.name] = value
-        better = score > self.run.best_score
-        if better or not self.run.choose_best:
+        sound = self.run.is_finite
+        better = finite and sound and score > self.run.best_score
+        if better or (finite and sound and not self.run.choose_best):
             self.run.keep_as_best(score)
         best = " (best so far)" if better and self.run.choose_best else ""
-        measured = [f"{name} {logs[name]:.4f}" for name in self.model.metric_names]
-        training = ", ".join([f"training loss {logs['loss']:.4f}", *measured])
+        shown = [("training loss", "loss"), *((name, name) for name in self.model.metric_names)]
+        training = ", ".join(f"{label} {readable(name, logs[name])}" for label, name in shown)
         where = f"{self.name} step {step}" if self.name else f"step {step}"
         tqdm.tqdm.write(f"{where}: meta-validation {text}{best}, {training}", file=sys.stdout)
         sys.stdout.flush()
+        if not sound:
+            self.model.stop_training = True
+            line = f"{where}: variables are not finite; training ends"
+            tqdm.tqdm.write(line, file=sys.stderr)

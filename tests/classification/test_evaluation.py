@@ -58,7 +58,7 @@ def test_accuracies_are_those_of_test_step(tiny, model):
     np.testing.assert_allclose(found, model.meta_loss(episodes).terms["accuracy"], atol=1e-6)
     dataset = tf.data.Dataset.from_tensors(episodes)
     logs = model.evaluate(dataset, verbose=0, return_dict=True)
-    assert found.mean() == pytest.approx(float(logs["accuracy"]), abs=1e-6)
+    assert 100 * found.mean() == pytest.approx(float(logs["accuracy"]), abs=1e-4)
 
 
 def test_episodes_are_a_function_of_the_seed_and_split(tiny, model):
@@ -130,10 +130,63 @@ def test_a_perfect_classifier_and_a_blind_one(tiny):
     np.testing.assert_array_equal(right, np.ones(50))
 
 
-def test_a_classifier_that_scores_all_classes_alike_is_right_about_the_first_only(tiny):
-    evaluator = Evaluator(tiny["test"], 3, 2, 5, 20, 0)
-    accuracies = evaluator.accuracies(Classifier(lambda support: tf.zeros_like(support[:, :, 0])))
-    np.testing.assert_allclose(accuracies, 1 / 3, rtol=1e-6)
+NAN, INF = np.nan, np.inf
+
+
+@pytest.mark.parametrize("gathered", [False, True])
+@pytest.mark.parametrize(
+    ("scale", "biases", "right", "finite"),
+    [
+        (1, [0, 0, 0], 3, True),
+        (0, [0, 0, 0], 0, True),  # all alike: none is greater than the others
+        (0, [1, 0, 1], 0, True),
+        (0, [1, 0, 0], 1, True),
+        (NAN, [0, 0, 0], 0, False),
+        (INF, [0, 0, 0], 0, False),
+        (1, [NAN, 0, 0], 0, False),  # nothing is greater than NaN
+        (1, [0, INF, 0], 0, False),  # above all others, but not finite
+        (1, [INF, INF, INF], 0, False),
+        (0, [1, 0, -INF], 1, None),
+        (1, [0, 0, -INF], 2, None),  # a class that is ruled out; the others are right still
+        (1, [-INF, -INF, -INF], 0, False),
+    ],
+)
+def test_right_is_a_finite_score_above_all_others(scale, biases, right, finite, gathered):
+    """A perfect classifier of three classes, spoiled; how many classes are right then."""
+    arrays = {f"c{i}": np.eye(4)[[i] * 9] + np.arange(9)[:, np.newaxis] * 1e-3 for i in range(4)}
+    evaluator = Evaluator(EmbeddingSet.from_arrays(arrays, "separable"), 3, 2, 7, 30, 0)
+
+    def adapt(support):
+        weights = scale * tf.reduce_mean(support, axis=2)
+        return weights, tf.zeros_like(weights[:, :, 0]) + tf.constant(biases, tf.float32)
+
+    classify = linear_scores if gathered else None
+    found = evaluator.outcomes(Classifier(adapt, classify))
+    np.testing.assert_allclose(found.accuracies, right / 3, rtol=1e-6)
+    if finite is not None:
+        assert (found.finite == finite).all()
+    count = int((~found.finite).sum())
+    assert summarise(found).not_finite == count
+    assert (f"({count} of 30 episodes not finite)" in str(summarise(found))) == (count > 0)
+
+
+def test_episodes_that_are_not_finite_are_told_from_those_that_are(tiny):
+    """By the first number of the support, which is the same wherever the episode is."""
+
+    def adapt(support):
+        weights, biases = nearest_centroid(support)
+        spoiled = support[:, 0, 0, 0] > 0
+        return tf.where(spoiled[:, tf.newaxis, tf.newaxis], np.nan, weights), biases
+
+    evaluator = Evaluator(tiny["test"], 3, 2, 5, 250, 0)
+    sound = evaluator.accuracies(Classifier(nearest_centroid))
+    episodes = gathered(tiny["test"], 3, 2, 5, 0, draws=2)
+    spoiled = np.concatenate([each.support[:, 0, 0, 0].numpy() > 0 for each in episodes])[:250]
+    for classify in (None, linear_scores):
+        found = evaluator.outcomes(Classifier(adapt, classify))
+        np.testing.assert_array_equal(found.finite, ~spoiled)
+        np.testing.assert_allclose(found.accuracies, np.where(spoiled, 0, sound), atol=1e-6)
+    assert 50 < spoiled.sum() < 200
 
 
 def test_mean_and_interval():
@@ -144,7 +197,8 @@ def test_mean_and_interval():
     assert found.ci95 == pytest.approx(196 * np.sqrt(5 / 48 / 4))
     assert found.episodes == 4
     assert str(Accuracy(62.5, 31.629, 4)) == "62.50 ± 31.63 %"
-    assert np.isnan(summarise([0.5]).ci95)
+    assert summarise([0.5]) == (50.0, None, 1, 0)
+    assert str(summarise([0.5])) == "50.00 ± - %"
 
 
 def test_queries_are_600_less_the_shot_or_what_the_smallest_class_allows(tiny):
