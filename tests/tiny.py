@@ -42,6 +42,7 @@ TINY_REGRESSION = {
     "finetuning_unroll_length": 1,
     "generator_tasks": 8,
     "tasks": 4,
+    "maml_tasks": 4,
     "seed": 2,
 }
 

@@ -67,10 +67,11 @@ def train_and_test(
         total=episodes, unit="task", desc="test", disable=not sys.stderr.isatty()
     ) as bar:
         predictions = Sampler(model, samples).predictions(*tasks[:3], bar.update)
-    names = ("dataset", "seed", "steps", "points", "generator_steps")
+    names = ("dataset", "seed", "steps", "points", "generator_steps", "tasks_seen")
     result = {
         "method": config.method,
         **{name: getattr(experiment, name) for name in names},
+        "maml_tasks_seen": experiment.maml_outer_steps * experiment.maml_tasks,
         **trained,
         "maml": of_maml,
         "generator": of_generator,

@@ -70,7 +70,8 @@ def table(result: Mapping[str, Any]) -> str:
     """Lay out a regression result as lines of text.
 
     Args:
-      result: a dict with test_episodes, test_samples and what `measure` returns.
+      result: a dict with test_episodes, test_samples, tasks_seen, maml_tasks_seen and what
+        `measure` returns.
 
     Returns:
       A string of several lines.
@@ -79,7 +80,7 @@ def table(result: Mapping[str, Any]) -> str:
         ("LEO, this run", "adapted"),
         ("  before adaptation", "before"),
         ("  after the steps on the latents", "latent"),
-        ("MAML, same network and steps", "maml"),
+        ("MAML, same network and tasks", "maml"),
         ("limit: exact posterior mean", "limit"),
     ]
     both = result["both_families"]
@@ -102,6 +103,10 @@ def table(result: Mapping[str, Any]) -> str:
             f"ambiguous tasks                   {result['ambiguous_tasks']:10}",
             f"  with samples of both families, %{'-' if both is None else f'{both:10.1f}':>10}",
             f"tasks not finite                  {result['nan_tasks']:10}",
+            f"MAML saw {result['maml_tasks_seen']:,} tasks in training, LEO "
+            f"{result['tasks_seen']:,}.",
+            "The defaults of both were tuned on meta-validation tasks, the rates first.",
+            "The limit knows how tasks are drawn; no method can average below it.",
             *_notes(result),
         ]
     )

@@ -54,11 +54,12 @@ def task_file(tmp_path_factory):
 def test_a_killed_run_goes_on_and_ends_in_the_table(run):
     done, run_dir = run
     lines = done.stdout.splitlines()
-    assert f"resuming {run_dir / 'maml'} at step 60" in lines
+    assert f"resuming {run_dir / 'maml'} at step 100" in lines
     resumed = [line for line in lines if line.startswith(f"resuming {run_dir / 'generator'} ")]
     assert len(resumed) == 1
     assert sum(line.startswith("LEO step 20: meta-validation energy score") for line in lines) == 1
     result = json.loads((run_dir / "result.json").read_text())
+    assert "MAML saw 400 tasks in training, LEO 400." in lines
     leo = next(line for line in lines if line.startswith("LEO, this run"))
     assert leo.split()[3:] == [
         f"{result['adapted_squared_error']:.4f}",
@@ -69,6 +70,7 @@ def test_a_killed_run_goes_on_and_ends_in_the_table(run):
 
 def test_result_has_every_figure(run):
     result = json.loads((run[1] / "result.json").read_text())
+    assert (result["tasks_seen"], result["maml_tasks_seen"]) == (400, 400)
     for name in ("adapted", "before", "latent", "maml"):
         assert 1 < result[f"{name}_squared_error"] < 40
         assert result[f"{name}_median_squared_error"] < result[f"{name}_squared_error"]
@@ -85,7 +87,7 @@ def test_result_has_every_figure(run):
 
 def test_every_model_has_its_curves(run):
     for folder, name, steps in (
-        ("maml", "val_squared_error", [20, 40, 60]),
+        ("maml", "val_squared_error", [20, 40, 60, 80, 100]),
         ("generator", "val_energy_score", [20, 40]),
         (".", "val_energy_score", [20]),
     ):
