@@ -74,12 +74,12 @@ class Regression(Experiment):
 
     dataset: str = with_default(Experiment, "dataset", "sines_and_lines")
     generator_steps: int = setting(
-        6000, "outer steps without inner loops, from which the others start"
+        12_000, "outer steps without inner loops, from which the others start"
     )
-    steps: int = with_default(Experiment, "steps", 3000)
+    steps: int = with_default(Experiment, "steps", 2000)
     validate_every: int = with_default(Experiment, "validate_every", 500)
-    validation_episodes: int = with_default(Experiment, "validation_episodes", 400)
-    test_episodes: int = with_default(Experiment, "test_episodes", 1000)
+    validation_episodes: int = with_default(Experiment, "validation_episodes", 1000)
+    test_episodes: int = with_default(Experiment, "test_episodes", 4000)
     test_samples: int = setting(50, "networks sampled for a task of the final test", at_least=1)
     generator_tasks: int = setting(64, "tasks in a meta-batch without inner loops", at_least=1)
     generator_samples: int = setting(3, "networks sampled for each of these", at_least=1)

@@ -8,7 +8,7 @@ def completed(flat: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str,
     """Return a regression's settings with those that version 0.1.0 had no names for.
 
     Its MAML took as many outer steps, on as many tasks, and as many inner steps as LEO, at rates
-    of its own; its energy score had no exponent and no pointwise part.
+    of its own; its energy score had the exponent 1.
 
     Args:
       flat: settings by name, of any version.
@@ -17,7 +17,6 @@ def completed(flat: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str,
     known = {**defaults, **flat}
     fixed = {
         "energy_exponent": 1.0,
-        "pointwise_weight": 0.0,
         "maml_steps": known["generator_steps"] + known["steps"],
         "maml_tasks": known["tasks"],
         "maml_lr": 1e-3,

@@ -10,6 +10,7 @@ from data_pipeline.episodes import Episodes
 from data_pipeline.sines_and_lines import NOISE
 from leo_tf.methods.maml import MAML
 from leo_tf.regression.model import LEORegressor
+from leo_tf.regression.network import energy_score
 from leo_tf.training.validation import Validated
 
 PAIRS_AT_ONCE = 1000  # (task, sample) pairs
@@ -77,7 +78,7 @@ def parts(tasks: int, samples: int) -> Iterator[slice]:
 
 
 class EnergyValidation:
-    """Meta-validation of a regressor by the score of its samples that training minimises.
+    """Meta-validation of a regressor by the energy score of its samples, as in training.
 
     Args:
       model: the regressor.
@@ -88,13 +89,14 @@ class EnergyValidation:
 
     def __init__(self, model: LEORegressor, tasks: Episodes) -> None:
         self.tasks = tasks
-        self._score = model.learner.score
+        self._exponent = model.learner.exponent
         self._sampler = Sampler(model, VALIDATION_SAMPLES)
 
     def __call__(self) -> Validated:
         """Evaluate the regressor as it is now."""
         found = self._sampler.predictions(*self.tasks[:3])["adapted"]
-        scores = self._score(found.swapaxes(0, 1), self.tasks.query_labels).numpy()
+        judged = found.swapaxes(0, 1), self.tasks.query_labels
+        scores = energy_score(*judged, self._exponent).numpy()
         finite = are_finite(found) & np.isfinite(scores)
         error = squared_errors(found, self.tasks.query_labels)
         score = float(np.mean(scores)) if finite.all() else math.nan

@@ -57,7 +57,7 @@ class LEORegressor(LEO):
         super().__init__(
             encoder,
             decoder,
-            SampledRegression(sizes, checked.energy_exponent, checked.pointwise_weight),
+            SampledRegression(sizes, checked.energy_exponent),
             checked,
             inner_bound=checked.inner_bound,
             finetuning_bound=checked.finetuning_bound,

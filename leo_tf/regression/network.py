@@ -60,37 +60,20 @@ class SampledRegression(NetworkRegression):
     The squared error of single samples would be least for samples that are all alike, whatever
     the KL weight: it punishes showing a sine where the truth may be a line. The energy score is
     strictly proper: it is least, in expectation, for samples drawn from the posterior over
-    functions, whatever its exponent between 0 and 2. Where a function is far off somewhere, it
-    says next to nothing of the spread elsewhere; the score of every point by itself does.
+    functions, whatever its exponent between 0 and 2.
 
     Args:
       sizes: units of the network, input and output included.
       exponent: of the energy score.
-      pointwise_weight: of the energy scores, of exponent 1, of single points.
     """
 
-    def __init__(
-        self, sizes: Sequence[int], exponent: float = 1.0, pointwise_weight: float = 0.0
-    ) -> None:
+    def __init__(self, sizes: Sequence[int], exponent: float = 1.0) -> None:
         super().__init__(sizes)
         self.exponent = exponent
-        self.pointwise_weight = pointwise_weight
 
     def query_loss(self, params: tf.Tensor, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """Score of each task, see `score`: [tasks]."""
-        return self.score(self.predict(params, inputs), labels)
-
-    def score(self, predictions: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """Energy score of functions, and the weighted mean of that of their points: [tasks].
-
-        Args:
-          predictions: [tasks, samples, points, outputs].
-          labels: [tasks, points, outputs].
-        """
-        score = energy_score(predictions, labels, self.exponent)
-        if self.pointwise_weight:
-            score += self.pointwise_weight * pointwise_score(predictions, labels)
-        return score
+        """Energy score of each task, see `energy_score`: [tasks]."""
+        return energy_score(self.predict(params, inputs), labels, self.exponent)
 
 
 def energy_score(predictions: tf.Tensor, labels: tf.Tensor, exponent: float = 1.0) -> tf.Tensor:
@@ -107,31 +90,20 @@ def energy_score(predictions: tf.Tensor, labels: tf.Tensor, exponent: float = 1.
     Returns:
       [tasks]; smaller is better.
     """
-    return _energy(predictions, labels, exponent, [-2, -1])
-
-
-def pointwise_score(predictions: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Average the `energy_score` of every point by itself: that of its marginal distribution.
-
-    With one output it is the continuous ranked probability score, but for the 0.001.
-    """
-    return tf.reduce_mean(_energy(predictions, labels, 1.0, [-1]), axis=-1)
-
-
-def _energy(predictions, labels, exponent, axes):
-    """Return energy scores [tasks, ...] under the distance over the given axes of [..., n, m]."""
-
-    def distance(first, second):
-        squares = tf.reduce_mean(tf.square(first - second), axis=axes)
-        return tf.reduce_mean(tf.pow(squares + SMOOTHING, 0.5 * exponent), axis=1)
-
-    score, samples = distance(predictions, labels[:, tf.newaxis]), predictions.shape[1]
+    samples = predictions.shape[1]
+    score = tf.reduce_mean(_distance(predictions, labels[:, tf.newaxis], exponent), axis=1)
     if samples == 1:
         return score
-    shifted = [tf.roll(predictions, shift, axis=1) for shift in range(1, samples)]
-    return score - 0.5 * tf.add_n([distance(predictions, other) for other in shifted]) / (
-        samples - 1
-    )
+    apart = [
+        _distance(predictions, tf.roll(predictions, shift, axis=1), exponent)
+        for shift in range(1, samples)
+    ]
+    return score - 0.5 * tf.reduce_mean(tf.stack(apart), axis=[0, 2])
+
+
+def _distance(first, second, exponent):
+    squares = tf.reduce_mean(tf.square(first - second), axis=[-2, -1])
+    return tf.pow(squares + SMOOTHING, 0.5 * exponent)
 
 
 def parameter_shapes(sizes: Sequence[int]) -> list[tuple[int, ...]]:

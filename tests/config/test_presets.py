@@ -87,7 +87,7 @@ def test_a_preset_sets_the_run_s_folder_apart_and_is_no_setting():
 
 
 def test_what_version_0_1_0_had_fixed_stays_so_in_its_runs():
-    new = ("energy_exponent", "pointwise_weight", "maml_steps", "maml_tasks", "maml_lr")
+    new = ("energy_exponent", "maml_steps", "maml_tasks", "maml_lr")
     new += ("maml_inner_steps", "maml_inner_lr", "maml_bound")
     flat = make_config(
         dataset="sines_and_lines",
@@ -102,7 +102,6 @@ def test_what_version_0_1_0_had_fixed_stays_so_in_its_runs():
     old = config_from_flat({name: value for name, value in flat.items() if name not in new})
     assert {name: old.flat()[name] for name in new} == {
         "energy_exponent": 1.0,
-        "pointwise_weight": 0.0,
         "maml_steps": 60,
         "maml_tasks": 4,
         "maml_lr": 1e-3,

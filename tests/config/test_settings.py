@@ -118,7 +118,7 @@ def test_help_tells_where_methods_differ(monkeypatch):
     setting_flags.define_all(values)
     assert values["outer_lr"].help.endswith("[0.0001, 0.5 for toy; 0.0002]")
     assert values["margin"].help.endswith("a margin [2.0; -]")
-    assert values["finetuning_unroll_length"].help.endswith("[5, 0 for leo_no_finetuning; 5]")
+    assert values["finetuning_unroll_length"].help.endswith("[5, 0 for leo_no_finetuning; 0]")
     assert values["method"].help.endswith("nearest_centroid, toy [leo]")
 
 

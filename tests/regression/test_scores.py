@@ -12,7 +12,7 @@ from leo_tf.regression.evaluation import (
     negative_log_likelihood,
     squared_errors,
 )
-from leo_tf.regression.network import SampledRegression, energy_score
+from leo_tf.regression.network import energy_score
 
 
 def normals(*shape, seed=0):
@@ -66,18 +66,6 @@ def test_the_energy_score_is_least_for_the_truth_s_own_distribution(exponent):
     best = expected(samples)
     for other in (samples + 0.5, 1.5 * samples, 0.6 * samples, 0 * samples):
         assert expected(other) > best + 0.005
-
-
-def test_points_are_scored_by_themselves():
-    predictions, labels = normals(2, 3, 5, 1), normals(2, 5, 1, seed=1)
-    learner = SampledRegression((1, 5, 1), exponent=1.5, pointwise_weight=0.7)
-    found = learner.score(tf.constant(predictions), tf.constant(labels))
-    single = [
-        energy_score(tf.constant(predictions[:, :, [n]]), tf.constant(labels[:, [n]]))
-        for n in range(5)
-    ]
-    joint = energy_score(tf.constant(predictions), tf.constant(labels), 1.5)
-    np.testing.assert_allclose(found, joint + 0.7 * np.mean(single, axis=0), rtol=1e-10)
 
 
 def test_figures_of_merit_of_known_predictions():

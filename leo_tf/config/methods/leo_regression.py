@@ -11,14 +11,11 @@ class LEORegressionSettings(LatentOptimization):
     """LEO with a generated multi-layer perceptron (paper, section 4.1), as tuned here."""
 
     energy_exponent: float = setting(
-        1.0,
+        1.5,
         "exponent of the energy score that training minimises; large errors weigh the more, the "
         "greater it is",
         above=0,
         below=2,
-    )
-    pointwise_weight: float = setting(
-        0.0, "weight of the score of every point by itself, beside that of the whole function"
     )
     samples: int = setting(3, "networks sampled for a task in training", at_least=1)
     network_hidden: int = setting(
@@ -33,6 +30,8 @@ class LEORegressionSettings(LatentOptimization):
     )
     finetuning_bound: float = setting(50.0, "the same for the steps on the weights", above=0)
     num_latents: int = with_default(LatentOptimization, "num_latents", 32)
+    inner_unroll_length: int = with_default(LatentOptimization, "inner_unroll_length", 3)
+    finetuning_unroll_length: int = with_default(LatentOptimization, "finetuning_unroll_length", 0)
     inner_lr_init: float = with_default(LatentOptimization, "inner_lr_init", 0.1)
     finetuning_lr_init: float = with_default(LatentOptimization, "finetuning_lr_init", 0.05)
     outer_lr: float = with_default(LatentOptimization, "outer_lr", 2e-4)
