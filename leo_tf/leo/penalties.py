@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from data_pipeline.normalisation import normalise
+
 
 def l2_penalty(kernels: Sequence[tf.Tensor]) -> tf.Tensor:
     """Half the sum of squares of all entries, a scalar."""
@@ -19,9 +21,9 @@ def orthogonality_penalty(kernel: tf.Tensor) -> tf.Tensor:
       kernel: [rows, columns], the decoder's matrix.
 
     Returns:
-      A scalar; 0 when the rows are orthogonal.
+      A scalar; 0 when the rows are orthogonal. A row of zeros correlates with nothing.
     """
-    products = tf.matmul(kernel, kernel, transpose_b=True)
-    norms = tf.norm(kernel, axis=1, keepdims=True) + 1e-32
-    correlations = products / (norms * tf.transpose(norms))
+    # The published code divides by the products of the norms + 1e-32, which vanish in float32.
+    rows = normalise(tf.convert_to_tensor(kernel))
+    correlations = tf.matmul(rows, rows, transpose_b=True)
     return tf.reduce_mean(tf.square(correlations - tf.eye(kernel.shape[0], dtype=kernel.dtype)))

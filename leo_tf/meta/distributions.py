@@ -18,7 +18,8 @@ def scale_from(u: tf.Tensor, offset: float | tf.Tensor) -> tf.Tensor:
     Returns:
       `max(exp(u) - (1 - offset), 1e-10)`, the shape of `u`.
     """
-    return tf.maximum(tf.exp(u) - (1.0 - offset), SCALE_FLOOR)
+    # exp(u) - 1 cancels where u is small, and 1 / scale would magnify what is left of it.
+    return tf.maximum(tf.math.expm1(u) + offset, SCALE_FLOOR)
 
 
 def diagonal_normal(parameters: tf.Tensor, offset: float | tf.Tensor = 0.0) -> tfd.Normal:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from data_pipeline.normalisation import normalise
+
 
 def guard_against_nan(
     loss: tf.Tensor, gradients: Sequence[tf.Tensor], variables: Sequence
@@ -40,6 +42,19 @@ def has_nan(loss: tf.Tensor, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
 def clip(
     gradients: Sequence[tf.Tensor], threshold: float, norm_threshold: float
 ) -> list[tf.Tensor]:
-    """Clip each gradient by value to [-threshold, threshold], then by its own norm."""
-    clipped = [tf.clip_by_value(gradient, -threshold, threshold) for gradient in gradients]
-    return [tf.clip_by_norm(gradient, norm_threshold) for gradient in clipped]
+    """Clip each gradient by value to [-threshold, threshold], then by its own norm.
+
+    A threshold of 0 switches that clipping off, as in the published code.
+    """
+    clipped = list(gradients)
+    if threshold:
+        clipped = [tf.clip_by_value(gradient, -threshold, threshold) for gradient in clipped]
+    if norm_threshold:
+        clipped = [_clip_by_norm(gradient, norm_threshold) for gradient in clipped]
+    return clipped
+
+
+def _clip_by_norm(gradient, threshold):
+    """`tf.clip_by_norm` that keeps the direction where the squares overflow."""
+    direction = tf.reshape(normalise(tf.reshape(gradient, [-1])), tf.shape(gradient))
+    return tf.where(tf.norm(gradient) > threshold, threshold * direction, gradient)

@@ -4,6 +4,7 @@ They replace the linear maps of the classifier where one latent code generates e
 a network (paper, section 4.1).
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import keras
@@ -169,4 +170,5 @@ def capped_normal(outputs: tf.Tensor, cap: float) -> tfd.Normal:
     outside of what the encoder knows sends gradients that no clipping mends.
     """
     loc, u = tf.split(outputs, 2, axis=-1)
-    return tfd.Normal(loc, tf.maximum(1.0 / (tf.exp(-u) + 1.0 / cap), SCALE_FLOOR))
+    # As a sigmoid: exp(-u) overflows where the scale vanishes, and has no gradient there.
+    return tfd.Normal(loc, tf.maximum(cap * tf.sigmoid(u - math.log(cap)), SCALE_FLOOR))

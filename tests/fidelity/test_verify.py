@@ -22,6 +22,14 @@ def short_record(smallest_record):
     return shorter(smallest_record, inner_unroll_length=1, finetuning_unroll_length=1)
 
 
+def test_every_golden_file_is_reproduced(golden_files):
+    done = command("leo_tf.verify", *golden_files)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    heads = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert len(heads) == len(golden_files) == 5
+    assert sum(head.endswith(": float32") for head in heads) == 1
+
+
 def test_a_difference_beyond_tolerance_is_not_ok(short_record, tmp_path):
     inputs, values = short_record
     wrong = values["grad/relation_1"].copy()

@@ -33,6 +33,25 @@ def test_scales_are_shifted_exponentials_above_a_floor(offset):
     assert scales[0] == 1e-10
 
 
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_small_scales_and_their_gradients_survive_float32(jit_compile):
+    u = np.array([1e-9, 1e-8, 1e-7, 1e-4, -1e-4, 0.3, -20.0], np.float32)
+
+    @tf.function(jit_compile=jit_compile)
+    def both(u, offset):
+        with tf.GradientTape() as tape:
+            tape.watch(u)
+            scale = scale_from(u, offset)
+        return scale, tape.gradient(scale, u)
+
+    scale, gradient = both(tf.constant(u), 0.0)
+    exact = np.expm1(u.astype(np.float64))
+    np.testing.assert_allclose(scale, np.maximum(exact, 1e-10), rtol=2e-7)
+    np.testing.assert_allclose(gradient, np.where(u > 0, exact + 1, 0), rtol=2e-7)
+    scale, _ = both(tf.constant(u), 0.05)
+    np.testing.assert_allclose(scale, np.maximum(exact + 0.05, 1e-10), rtol=2e-7)
+
+
 def test_relation_network_compares_every_pair():
     codes = normals(2, 3, 2, 4)
     network = RelationNetwork(dtype="float64")
@@ -140,6 +159,32 @@ def test_penalties():
     assert found == pytest.approx(orthogonality, rel=1e-12)
     of_keras = keras.regularizers.OrthogonalRegularizer(1.0)(kernel.astype("float32"))
     assert found != pytest.approx(float(of_keras), rel=0.1)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-20, 1e-3, 1e20, 1e30])
+def test_orthogonality_does_not_depend_on_the_size_of_rows(size):
+    """In float32, where squares of such numbers vanish or overflow; gradients scale inversely."""
+    kernel = normals(4, 10)
+    expected = slow.penalties({name: kernel for name in VARIABLES})[1]
+    values = []
+    for factor in (1.0, size):
+        rows = tf.constant(kernel * [[factor], [1.0], [1.0], [factor]], tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(rows)
+            penalty = orthogonality_penalty(rows)
+        assert penalty.numpy() == pytest.approx(expected, rel=1e-5)
+        values.append(tape.gradient(penalty, rows).numpy().astype(np.float64))
+    np.testing.assert_allclose(values[1][0] * size, values[0][0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(values[1][1], values[0][1], rtol=1e-4, atol=1e-6)
+
+
+def test_a_row_of_zeros_is_orthogonal_to_all_but_not_of_length_1():
+    kernel = tf.constant([[0.0, 0.0, 0.0], [3.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(kernel)
+        penalty = orthogonality_penalty(kernel)
+    assert penalty.numpy() == pytest.approx(1 / 9)
+    np.testing.assert_array_equal(tape.gradient(penalty, kernel), np.zeros([3, 3]))
 
 
 def test_tasks_of_a_batch_do_not_touch_each_other(tiny):

@@ -64,6 +64,38 @@ def test_clips_by_value_and_then_each_tensor_by_norm():
 
 
 @pytest.mark.parametrize(
+    ("thresholds", "expected"),
+    [
+        ((0, 0), [3.0, 0.04]),
+        ((0.0, 0.1), [0.1 * 3.0 / np.hypot(3.0, 0.04), 0.1 * 0.04 / np.hypot(3.0, 0.04)]),
+        ((0.1, 0.0), [0.1, 0.04]),
+    ],
+)
+def test_a_threshold_of_0_switches_that_clipping_off(thresholds, expected):
+    (clipped,) = clip([tf.constant([3.0, 0.04])], *thresholds)
+    np.testing.assert_allclose(clipped, expected, rtol=1e-6)
+
+
+def test_a_run_without_clipping_applies_the_gradients_as_they_are(tiny):
+    config = changed(gradient_threshold=0, gradient_norm_threshold=0)
+    model = make_model(16, config)
+    model.compile(optimizer=keras.optimizers.Adam(0.01, epsilon=1e-8))
+    _, gradients, applied = model.outer_step(*draw_step(tiny["train"], config))
+    norms = [np.linalg.norm(gradient) for gradient in gradients]
+    assert max(norms) > 0.1  # what the default would clip
+    for gradient, same in zip(gradients, applied, strict=True):
+        np.testing.assert_array_equal(gradient, same)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-23, 1e23, 1e37])
+def test_clipping_by_norm_keeps_the_direction_in_float32(size):
+    """Squares of such numbers vanish or overflow; tf.clip_by_norm returns zeros for large ones."""
+    gradient = np.array([[3.0, -4.0]], np.float32) * np.float32(size)
+    expected = gradient if size < 1 else [[0.06, -0.08]]
+    np.testing.assert_allclose(clip([tf.constant(gradient)], 0, 0.1)[0], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
     ("loss", "gradients", "guarded"),
     [
         (1.0, [[1.0, 2.0], [3.0]], [[1.0, 2.0], [3.0]]),

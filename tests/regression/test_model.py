@@ -117,6 +117,16 @@ def test_scales_lie_between_the_floor_and_the_cap():
     np.testing.assert_allclose(scale, [1e-10, 1 / (np.e + 10), 1 / 11, 0.1], rtol=1e-6)
 
 
+def test_scales_have_finite_gradients_however_far_out():
+    """exp of 200 is no float32 number."""
+    parameters = tf.constant([[0.0] * 4 + [-200.0, -100.0, 100.0, 200.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(parameters)
+        scale = capped_normal(parameters, 0.1).scale
+    np.testing.assert_allclose(scale, [[1e-10, 1e-10, 0.1, 0.1]], rtol=1e-6)
+    np.testing.assert_array_equal(tape.gradient(scale, parameters), np.zeros([1, 8]))
+
+
 class Bowl(Learner):
     """Squared loss |p - label|^2 per example of the parameters themselves."""
 

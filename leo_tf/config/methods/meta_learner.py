@@ -20,7 +20,7 @@ class MetaLearner(Method):
         above=0,
         search=(1e-5, 1e-2, "log"),
     )
-    gradient_threshold: float = setting(0.1, "bound on each entry of a meta-gradient", above=0)
+    gradient_threshold: float = setting(0.1, "bound on each entry of a meta-gradient; 0 for none")
     gradient_norm_threshold: float = setting(
-        0.1, "bound on the norm of each variable's meta-gradient", above=0
+        0.1, "bound on the norm of each variable's meta-gradient; 0 for none"
     )
