@@ -110,9 +110,13 @@ class EpisodeSampler:
         Returns:
           [tasks, way, n, dim].
         """
+        return normalise(self.raw_images(classes, numbers))
+
+    def raw_images(self, classes: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+        """Look up the same as they are stored."""
         starts = tf.gather(tf.constant(self.embeddings.starts), classes)[..., tf.newaxis]
         rows = starts + tf.cast(numbers, tf.int64)
-        return normalise(tf.gather(self.embeddings.tensor(), rows))
+        return tf.gather(self.embeddings.tensor(), rows)
 
 
 def check_episode(embeddings: EmbeddingSet, way: int, shot: int, queries: int) -> None:

@@ -63,6 +63,59 @@ def adapt(variables, support, inner_steps, finetuning_steps):
     return start, z, after_leo, weights
 
 
+def adapt_unequal(variables, support, inner_steps, finetuning_steps):
+    """Return the weights [way, dim] of one task whose classes have their own numbers of examples.
+
+    Every class has as many latents as examples, all started at the mean of its distribution, each
+    moved by the gradient of the summed loss of all examples there are.
+
+    Args:
+      variables: {name: array} with the names of the golden files.
+      support: a list of arrays [shot of the class, dim].
+    """
+    dim = support[0].shape[1]
+    kernels = [variables[f"relation_{i}"] for i in range(3)]
+    codes = [x @ variables["encoder"] for x in support]
+    others = [code for of_class in codes for code in of_class]
+    decoder = variables["decoder"][:, :dim]
+    copies = []
+    for of_class in codes:
+        outputs = []
+        for code in of_class:
+            for other in others:
+                hidden = np.maximum(np.concatenate([code, other]) @ kernels[0], 0)
+                outputs.append(np.maximum(hidden @ kernels[1], 0) @ kernels[2])
+        mean = np.split(np.mean(outputs, axis=0), 2)[0]
+        copies.append(np.stack([mean] * len(of_class)))
+    for _ in range(inner_steps):
+        gradients = unequal_gradients([z @ decoder for z in copies], support)
+        copies = [
+            z - variables["inner_lr"] * (gradient @ decoder.T)
+            for z, gradient in zip(copies, gradients, strict=True)
+        ]
+    weights = [z @ decoder for z in copies]
+    for _ in range(finetuning_steps):
+        gradients = unequal_gradients(weights, support)
+        weights = [
+            w - variables["finetuning_lr"] * gradient
+            for w, gradient in zip(weights, gradients, strict=True)
+        ]
+    return np.stack([w.mean(axis=0) for w in weights])
+
+
+def unequal_gradients(weights, support):
+    """Return the gradient of one task's summed support loss in every copy of every class."""
+    gradients = [np.zeros_like(w) for w in weights]
+    for label, examples in enumerate(support):
+        for x in examples:
+            logits = np.array([(w @ x).mean() for w in weights])
+            share = np.exp(logits - logits.max())
+            share /= share.sum()
+            for m, w in enumerate(weights):
+                gradients[m] += (share[m] - (m == label)) * x / len(w)
+    return gradients
+
+
 def query_loss(weights, query):
     """Return the mean query loss and the accuracy of copies [way, shot, dim] on one task."""
     losses, correct = [], []

@@ -163,8 +163,9 @@ class Evaluator:
         grouped = min(MOST_TASKS, MOST_PAIRS // pairs) // TASKS_DRAWN
 
         def evaluate(indices):
-            adapted = classifier.adapt(sampler.images(indices.classes, indices.support))
-            right, finite = judge(sampler.embeddings, indices, *weights_and_biases(adapted))
+            adapted = classifier.fit(sampler.raw_images(indices.classes, indices.support))
+            fitted = weights_and_biases(adapted)
+            right, finite = judge(sampler.embeddings, indices, *fitted, mean=classifier.mean)
             return Outcomes(right / tf.cast(sampler.way * sampler.queries, tf.float32), finite)
 
         drawn = self._drawn(bool(all_others)).batch(max(1, grouped)).map(_merge_draws)
@@ -177,10 +178,10 @@ class Evaluator:
         tasks = max(1, min(TASKS_DRAWN, MOST_GATHERED // (queries * sampler.embeddings.dim)))
 
         def evaluate(indices):
-            params = classifier.adapt(sampler.images(indices.classes, indices.support))
-            query = sampler.images(indices.classes, indices.query)
+            params = classifier.fit(sampler.raw_images(indices.classes, indices.support))
+            query = sampler.raw_images(indices.classes, indices.query)
             query = tf.reshape(query, [-1, queries, sampler.embeddings.dim])
-            scores = classifier.classify(params, query)
+            scores = classifier.score(params, query)
             labels = tf.repeat(tf.range(sampler.way), sampler.queries)
             labels = tf.broadcast_to(labels, tf.shape(scores)[:2])
             return Outcomes(share_right(scores, labels), _are_finite(scores))
@@ -207,6 +208,7 @@ def judge(
     indices: EpisodeIndices,
     weights: tf.Tensor,
     biases: tf.Tensor | None = None,
+    mean: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Count the queries that linear classifiers get right.
 
@@ -215,6 +217,7 @@ def judge(
       indices: an `EpisodeIndices` of [tasks] episodes.
       weights: [tasks, way, dim].
       biases: [tasks, way], or None.
+      mean: of raw embeddings, subtracted before they are normalised; None for nothing.
 
     Returns:
       The number of right ones, float32 [tasks], see `leo_tf.meta.accuracy`; and whether the scores
@@ -230,7 +233,7 @@ def judge(
         members = tf.where(indices.classes == number)  # [members, 2]: task, position
         tasks, positions = members[:, 0], members[:, 1]
         block = table[starts[number] : starts[number] + counts[number]]
-        block = normalise(block)
+        block = normalise(block, mean)
         of_members = tf.transpose(tf.gather(weights, tasks), [1, 0, 2])  # [way, members, dim]
         logits = tf.matmul(tf.reshape(of_members, [-1, block.shape[1]]), block, transpose_b=True)
         logits = tf.reshape(logits, [way, -1, tf.shape(block)[0]])  # [way, members, images]

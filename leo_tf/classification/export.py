@@ -1,13 +1,15 @@
 """A trained classifier as a SavedModel that needs neither leo_tf nor Keras."""
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
-from data_pipeline.normalisation import normalise
-from leo_tf.meta.classifier import Classifier, linear_scores
+from leo_tf.meta.classifier import Classifier
+from leo_tf.meta.presence import all_present, of_ragged
+from leo_tf.meta.raw_support import takes_present
 from leo_tf.training import saved_model
 
 LINEAR = ("weights", "biases")  # what the params of linear classifiers are called in a SavedModel
@@ -20,41 +22,79 @@ class _Exported(tf.Module):
         super().__init__()
         model = classifier.model
         dtype = tf.float32 if model is None else tf.as_dtype(model.compute_dtype)
-
-        def adapt(support):
-            return classifier.adapt(normalise(support))
-
-        def classify_linear(weights, query):
-            return linear_scores(weights, normalise(query))
-
-        def classify(params, query):
-            return classifier.classify(params, normalise(query))
-
-        support = tf.TensorSpec([None, None, None, dim], dtype, "support")
-        query = tf.TensorSpec([None, None, dim], dtype, "query")
-        self.adapt = tf.function(adapt, input_signature=[support])
-        params = self.adapt.get_concrete_function().structured_outputs
+        self.dim = dim
+        self.mean = None if classifier.mean is None else tf.Variable(classifier.mean)
+        classifier = dataclasses.replace(classifier, mean=self.mean)
+        self._support = tf.TensorSpec([None, None, None, dim], dtype, "support")
+        self._present = tf.TensorSpec([None, None, None], tf.bool, "present")
+        self._plain = tf.function(classifier.fit, input_signature=[self._support])
+        self._masked = None
+        if takes_present(classifier.adapt):
+            self._masked = tf.function(
+                classifier.fit, input_signature=[self._support, self._present]
+            )
+        self.adapt = tf.function(self._adapt, autograph=False)
+        for specs in self._specs():
+            self.adapt.get_concrete_function(*specs)
+        params = self._plain.get_concrete_function().structured_outputs
         params = _named(params, LINEAR if classifier.classify is None else None)
-        classify = classify_linear if classifier.classify is None else classify
+        query = tf.TensorSpec([None, None, dim], dtype, "query")
+        if classifier.classify is None:
+
+            def classify(weights, query):
+                return classifier.score(weights, query)
+
+        else:
+
+            def classify(params, query):
+                return classifier.score(params, query)
+
         self.classify = tf.function(classify, input_signature=[params, query])
-        functions = [each.get_concrete_function() for each in (self.adapt, self.classify)]
+        functions = [each.get_concrete_function() for each in (self._plain, self.classify)]
         self._variables = [variable for each in functions for variable in each.variables]
+
+    def _adapt(self, support, present=None):
+        """Adapt to a support set of any of the types in `_specs`."""
+        if isinstance(support, tf.RaggedTensor):
+            support, present = of_ragged(support, self.dim)
+            if self._masked is None:
+                support, present = all_present(support, present), None
+        support = tf.cast(support, self._support.dtype)
+        if present is None:
+            return self._plain(support)
+        return self._masked(support, tf.cast(present, tf.bool))
+
+    def _specs(self):
+        """What `adapt` takes once it is loaded: then, only lists and arrays are converted."""
+        shape, dtype = self._support.shape, self._support.dtype
+        for floats in {tf.float32, tf.float64, dtype}:
+            support = tf.TensorSpec(shape, floats, "support")
+            yield (support,)
+            if self._masked is not None:
+                masks = (tf.bool, tf.int32, tf.int64) if floats == dtype else (tf.bool,)
+                yield from ((support, tf.TensorSpec(shape[:3], mask, "present")) for mask in masks)
+        yield (tf.RaggedTensorSpec(shape, dtype, ragged_rank=2),)
+        yield (tf.RaggedTensorSpec([None] * 4, dtype, ragged_rank=3),)
 
     def flat(self):
         """The same functions with tensors one by one, as signatures take and return them."""
         params, query = self.classify.input_signature
+        support = self._support, self._present
 
-        def adapt(support):
-            return tf.nest.flatten(self.adapt(support))
+        def adapt(*tensors):
+            return tf.nest.flatten(self._adapt(*tensors))
 
         def classify(*tensors):
             return self.classify(tf.nest.pack_sequence_as(params, tensors[:-1]), tensors[-1])
 
         specs = [*tf.nest.flatten(params), query]
-        return {
-            "adapt": tf.function(adapt, input_signature=self.adapt.input_signature),
+        functions = {
+            "adapt": tf.function(adapt, support[:1], autograph=False),
             "classify": tf.function(classify, input_signature=specs),
         }
+        if self._masked is not None:
+            functions["adapt_present"] = tf.function(adapt, support, autograph=False)
+        return functions
 
 
 def _named(params, names):
@@ -116,7 +156,15 @@ def load(folder: str | os.PathLike, dim: int | None = None) -> Classifier:
     def adapt(support):
         return loaded.adapt(support)
 
+    def adapt_present(support, present=None):
+        return loaded.adapt(support) if present is None else loaded.adapt(support, present)
+
     def classify(params, query):
         return loaded.classify(params, query)
 
-    return Classifier(adapt, None if linear else classify)
+    return Classifier(
+        adapt_present if "adapt_present" in loaded.signatures else adapt,
+        None if linear else classify,
+        mean=getattr(loaded, "mean", None),
+        raw=True,
+    )

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from leo_tf.meta.distributions import diagonal_normal, scale_from
+from leo_tf.meta.presence import mean_of_examples
 
 
 class Decoder(keras.layers.Layer):
@@ -35,7 +36,7 @@ class Decoder(keras.layers.Layer):
     def call(self, latents):
         return diagonal_normal(tf.tensordot(latents, self.kernel, 1), self._offset(latents))
 
-    def generator(self) -> Callable[..., tf.Tensor]:
+    def generator(self, present: tf.Tensor | None = None) -> Callable[..., tf.Tensor]:
         """Return `generate(latents, eps=None)`, which samples a classifier's weights.
 
         It samples the weights of every copy and averages them over the copies of a class.
@@ -47,21 +48,29 @@ class Decoder(keras.layers.Layer):
         Its arguments are latents [tasks, way, copies, num_latents] and standard normal noise
         [tasks, way, copies, dim], or None for the means; it returns [tasks, way, dim]. Several
         decodes of a step share one function, so that the kernel is split once.
+
+        Args:
+          present: bool [tasks, way, copies]: the copies to average over; None for all.
         """
         mean_kernel, scale_kernel = tf.split(tf.convert_to_tensor(self.kernel), 2, axis=1)
 
         def generate(latents, eps=None):
-            mean = tf.tensordot(tf.reduce_mean(latents, axis=2), mean_kernel, 1)
+            mean = tf.tensordot(mean_of_examples(latents, present), mean_kernel, 1)
             if eps is None:
                 return mean
             scale = scale_from(tf.tensordot(latents, scale_kernel, 1), self._offset(latents))
-            return mean + tf.reduce_mean(scale * eps, axis=2)
+            return mean + mean_of_examples(scale * eps, present)
 
         return generate
 
-    def copies(self, latents: tf.Tensor) -> tf.Tensor:
-        """Number of latents whose samples are averaged, a scalar of the latents' type."""
-        return tf.cast(tf.shape(latents)[2], latents.dtype)
+    def copies(self, latents: tf.Tensor, present: tf.Tensor | None = None) -> tf.Tensor:
+        """Number of latents whose samples are averaged, of the latents' type.
+
+        A scalar; with a mask [tasks, way, copies] each class has its own: [tasks, way, 1].
+        """
+        if present is None:
+            return tf.cast(tf.shape(latents)[2], latents.dtype)
+        return tf.reduce_sum(tf.cast(present, latents.dtype), axis=2, keepdims=True)
 
     def _offset(self, latents):
         way = tf.cast(tf.shape(latents)[1], latents.dtype)

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from leo_tf.meta.distributions import diagonal_normal, tfd
+from leo_tf.meta.presence import shares
 
 PAIRS_IN_MEMORY = 2**25  # numbers in the relation network's largest layer, before it is cut up
 
@@ -22,6 +23,7 @@ class ClassEncoder(keras.layers.Layer):
     Call arguments:
       support: [tasks, way, shot, dim], after dropout.
       labels: unused; the position of an example tells its class.
+      present: bool [tasks, way, shot], see `RelationNetwork`; None where all are.
 
     Returns:
       `tfd.Normal` over latents, batch shape [tasks, way, shot, num_latents].
@@ -39,8 +41,8 @@ class ClassEncoder(keras.layers.Layer):
         self.relation_network.build((None, None, None, num_latents))
         self.built = True
 
-    def call(self, support, labels=None):
-        distribution = self.relation_network(self.encoder(support))
+    def call(self, support, labels=None, present=None):
+        distribution = self.relation_network(self.encoder(support), present)
         shot = tf.shape(support)[2]
         loc, scale = (
             tf.repeat(parameter[:, :, tf.newaxis], shot, axis=2)
@@ -62,6 +64,8 @@ class RelationNetwork(keras.layers.Layer):
 
     Call arguments:
       codes: [tasks, way, shot, num_latents].
+      present: bool [tasks, way, shot]: the average is over the pairs of a present code of the
+        class with a present code of the task. None where all are.
 
     Returns:
       `tfd.Normal` over latents, batch shape [tasks, way, num_latents].
@@ -75,19 +79,24 @@ class RelationNetwork(keras.layers.Layer):
         ]
         self.built = True
 
-    def call(self, codes):
+    def call(self, codes, present=None):
         first, middle, last = (tf.convert_to_tensor(kernel) for kernel in self.kernels)
         tasks, way, shot, num_latents = _sizes(codes)
         left = tf.tensordot(codes, first[:num_latents], 1)  # [tasks, way, shot, 2L]
         right = tf.tensordot(codes, first[num_latents:], 1)
         right = tf.reshape(right, [tasks, way * shot, 2 * num_latents])
-        size = tasks * (way * shot) ** 2 * 2 * num_latents
-        averages = _cond(
-            tf.convert_to_tensor(size <= PAIRS_IN_MEMORY),
-            lambda: _average_over_pairs(left, right, middle),
-            lambda: _average_by_class(left, right, middle),
-        )
+        weights = () if present is None else (_pair_weights(present, codes.dtype),)
+        average = _choose(tasks * way * (shot * way * shot * 2 * num_latents))
+        averages = average(left, right, middle, *weights)
         return diagonal_normal(tf.tensordot(averages, last, 1))
+
+
+def _pair_weights(present, dtype):
+    """Weights of the mean over present pairs, [tasks, way, shot * way * shot], of sum 1."""
+    tasks, way, shot = _sizes(present)
+    own = shares(present, dtype)[..., tf.newaxis]
+    others = shares(tf.reshape(present, [tasks, 1, way * shot]), dtype)[:, tf.newaxis]
+    return tf.reshape(own * others, [tasks, way, shot * way * shot])
 
 
 def _sizes(tensor):
@@ -96,21 +105,21 @@ def _sizes(tensor):
     return [dynamic[i] if size is None else size for i, size in enumerate(tensor.shape)]
 
 
-def _cond(predicate, if_true, if_false):
-    """`tf.cond` that builds one branch only where the predicate is known in advance."""
-    known = tf.get_static_value(predicate)
-    if known is None:
-        return tf.cond(predicate, if_true, if_false)
-    return if_true() if known else if_false()
+def _choose(size):
+    """Return how to average over so many numbers of pairs."""
+    if not isinstance(size, int):  # known only when it runs
+        return _average_in_parts
+    return _average_over_pairs if size <= PAIRS_IN_MEMORY else _average_by_class
 
 
-def _average_over_pairs(left, right, middle):
+def _average_over_pairs(left, right, middle, weights=None):
     """Average the second layer over the pairs of each class with all codes of its task.
 
     Args:
       left: [tasks, way, shot, 2L], the first layer's share of a pair's first code.
       right: [tasks, way * shot, 2L], that of the second.
       middle: [2L, 2L].
+      weights: of the pairs, [tasks, way, shot * way * shot]; None for the plain mean.
 
     Returns:
       [tasks, way, 2L].
@@ -118,20 +127,54 @@ def _average_over_pairs(left, right, middle):
     tasks, way, shot, size = _sizes(left)
     left = tf.reshape(left, [tasks, way * shot, 1, size])
     pairs = tf.nn.relu(tf.tensordot(tf.nn.relu(left + right[:, tf.newaxis]), middle, 1))
-    return tf.reduce_mean(tf.reshape(pairs, [tasks, way, shot * _sizes(right)[1], size]), axis=2)
+    pairs = tf.reshape(pairs, [tasks, way, shot * _sizes(right)[1], size])
+    if weights is None:
+        return tf.reduce_mean(pairs, axis=2)
+    return tf.matmul(weights[:, :, tf.newaxis], pairs)[:, :, 0]
 
 
-def _average_by_class(left, right, middle):
+def _average_by_class(left, right, middle, *weights):
     """The same, class after class and computed again for the gradient: memory for one class."""
-    tasks, way, shot, size = _sizes(left)
+    tasks, way, _, size = _sizes(left)
 
     @tf.recompute_grad
-    def one_class(left, right, middle):
-        return _average_over_pairs(left[tf.newaxis, tf.newaxis], right[tf.newaxis], middle)[0, 0]
+    def one_class(*parts):
+        return _average_over_pairs(*parts)[0, 0]
 
-    averages = tf.map_fn(
-        lambda pair: one_class(*pair, middle),
-        (tf.reshape(left, [tasks * way, shot, size]), tf.repeat(right, way, axis=0)),
-        fn_output_signature=left.dtype,
-    )
+    def one_of_many(parts):
+        left, right, *weights = (part[tf.newaxis] for part in parts)
+        return one_class(left[tf.newaxis], right, middle, *(w[tf.newaxis] for w in weights))
+
+    classes = _by_class(left, right, *weights)
+    averages = tf.map_fn(one_of_many, classes, fn_output_signature=left.dtype)
     return tf.reshape(averages, [tasks, way, size])
+
+
+def _average_in_parts(left, right, middle, *weights):
+    """The same, as many classes at a time as fit in memory: in most cases, all of them.
+
+    `tf.cond` and `tf.recompute_grad` would lose their gradients in a SavedModel; a loop keeps its.
+    """
+    tasks, way, shot, size = _sizes(left)
+    classes = tasks * way
+    at_once = tf.minimum(PAIRS_IN_MEMORY // (shot * way * shot * size), classes)
+    at_once = tf.maximum(at_once, 1)
+    rounds = -(-classes // at_once)
+    # The last round is filled up with the last class.
+    numbers = tf.reshape(tf.minimum(tf.range(rounds * at_once), classes - 1), [rounds, at_once])
+
+    def some(parts):
+        left, right, *weights = parts
+        weights = (w[:, tf.newaxis] for w in weights)
+        return _average_over_pairs(left[:, tf.newaxis], right, middle, *weights)[:, 0]
+
+    parts = tuple(tf.gather(part, numbers) for part in _by_class(left, right, *weights))
+    averages = tf.map_fn(some, parts, fn_output_signature=left.dtype)
+    return tf.reshape(tf.reshape(averages, [-1, size])[:classes], [tasks, way, size])
+
+
+def _by_class(left, right, *weights):
+    """Return what `_average_over_pairs` takes with one axis of all tasks' classes."""
+    tasks, way, *_ = _sizes(left)
+    flat = [tf.reshape(part, [tasks * way, *_sizes(part)[2:]]) for part in (left, *weights)]
+    return flat[0], tf.repeat(right, way, axis=0), *flat[1:]

@@ -13,6 +13,7 @@ from leo_tf.meta.inner_loops import adapt_latents, adapt_parameters
 from leo_tf.meta.learner import Learner
 from leo_tf.meta.model import MetaLoss, MetaModel
 from leo_tf.meta.noise import dropout
+from leo_tf.meta.presence import as_mask, zero_absent
 
 
 class Adaptation(NamedTuple):
@@ -87,7 +88,11 @@ class LEO(MetaModel):
         raise NotImplementedError
 
     def adapt(
-        self, support: tf.Tensor, labels: tf.Tensor, noise: dict[str, tf.Tensor] | None = None
+        self,
+        support: tf.Tensor,
+        labels: tf.Tensor,
+        noise: dict[str, tf.Tensor] | None = None,
+        present: tf.Tensor | None = None,
     ) -> Adaptation:
         """Fit the learner to support sets: both inner loops (algorithm 1, lines 4 to 10).
 
@@ -95,18 +100,30 @@ class LEO(MetaModel):
           support: inputs, [tasks, ..., input size].
           labels: their labels, [tasks, ...].
           noise: of the names that the class lists; None for means and no dropout.
+          present: which examples there are, where the encoder and the decoder take a mask; None for
+            all, and always in training. An absent example is no copy of its class's latent either.
+
+        Raises:
+          ValueError: if the mask does not fit the support or leaves a class empty.
         """
+        masked = {}
+        if present is not None:
+            if noise is not None:
+                raise ValueError("a mask of present examples is for evaluation, without noise")
+            masked = {"present": as_mask(present, support)}
+            # A zero example adds a constant to a linear classifier's loss: it moves nothing.
+            support = zero_absent(support, masked["present"])
         latent_steps = self.settings.inner_unroll_length
         steps = latent_steps + self.settings.finetuning_unroll_length
         latent_eps, decoder_eps = None, [None] * (latent_steps + 1)
         if noise is not None:
             latent_eps = noise["latent"]
             decoder_eps = [self.decoder_noise(noise, s) for s in range(latent_steps + 1)]
-        distribution = self.encoder(self._drop(support, noise, "encoder_keep"), labels)
+        distribution = self.encoder(self._drop(support, noise, "encoder_keep"), labels, **masked)
         latents_init = sample_with(distribution, latent_eps)
         batches = [(self._drop(support, noise, "support_keep", s), labels) for s in range(steps)]
         latents, params_after_leo = adapt_latents(
-            self.decoder.generator(),
+            self.decoder.generator(**masked),
             self.learner,
             latents_init,
             self.inner_lr,
@@ -115,7 +132,7 @@ class LEO(MetaModel):
             self.inner_bound,
         )
         # Each averaged copy moves by its own share of the gradient, and so does the average.
-        rate = self.finetuning_lr / self.decoder.copies(latents)
+        rate = self.finetuning_lr / self.decoder.copies(latents, **masked)
         params = adapt_parameters(
             self.learner,
             params_after_leo,

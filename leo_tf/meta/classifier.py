@@ -1,20 +1,25 @@
 """What is seen of a few-shot classifier: two functions, and what there is to train."""
 
+import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
 from data_pipeline.episodes import Episodes
+from data_pipeline.normalisation import normalise
 from leo_tf.meta.accuracy import share_right
 from leo_tf.meta.model import MetaLoss, MetaModel
+from leo_tf.meta.raw_support import RawSupport, adapt_raw, checked
 
 
-class Classifier(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Classifier:
     """A few-shot classifier, as evaluation, export and reports see it."""
 
     # Support [tasks, way, shot, dim], normalised -> what is fitted to it, any structure of tensors.
-    adapt: Callable[[tf.Tensor], Any]
+    # One that can leave examples out takes `present`, too: a mask [tasks, way, shot], None for all.
+    adapt: Callable[..., Any]
     # (what `adapt` returns, query [tasks, n, dim], normalised) -> scores [tasks, n, way]: logits of
     # the classes, of which accuracy uses the order alone. A task's queries come all together.
     # None: a linear classifier, and `adapt` returns weights [tasks, way, dim] or a pair (weights,
@@ -22,13 +27,35 @@ class Classifier(NamedTuple):
     classify: Callable[[Any, tf.Tensor], tf.Tensor] | None = None
     # What `fit` trains; None: there is nothing to train.
     model: MetaModel | None = None
+    # Subtracted from raw embeddings before they are normalised, [dim]; None: nothing.
+    mean: tf.Tensor | None = None
+    # Whether the two functions take raw embeddings and normalise them, as those of SavedModels do.
+    raw: bool = False
+
+    def fit(self, support: Any, present: Any = None) -> Any:
+        """Fit it to raw support sets; see `raw_support.checked` for what they may be.
+
+        Returns:
+          What `adapt` returns.
+        """
+        return adapt_raw(self.adapt, *checked(support, present), self._prepare)
+
+    def score(self, fitted: Any, query: tf.Tensor) -> tf.Tensor:
+        """Score raw queries [tasks, n, dim] by what was fitted: [tasks, n, way]."""
+        if self.classify is None:
+            return linear_scores(fitted, normalise(query, self.mean))
+        return self.classify(fitted, self._prepare(query))
+
+    def _prepare(self, embeddings):
+        return embeddings if self.raw else normalise(embeddings, self.mean)
 
 
-class EpisodicClassifier(MetaModel):
+class EpisodicClassifier(RawSupport, MetaModel):
     """The short way to a trained method: it is trained on what it is tested on.
 
     A subclass makes its variables, calls `track` and sets `built`, and defines `adapt` and
     `classify`. Its loss is the softmax cross-entropy of the queries, averaged over the episodes.
+    Called, it takes raw support sets and adapts to them.
     """
 
     metric_names = ("accuracy",)
@@ -52,6 +79,10 @@ class EpisodicClassifier(MetaModel):
         task_losses = tf.reduce_mean(losses, axis=1)
         terms = {"accuracy": share_right(scores, labels)}
         return MetaLoss(tf.reduce_mean(task_losses), task_losses, terms, params)
+
+    def call(self, support, present=None):
+        """What `adapt` makes of raw support sets."""
+        return adapt_raw(self.adapt, support, present)
 
     def classifier(self) -> Classifier:
         """Return the model as a `Classifier`."""

@@ -10,14 +10,17 @@ from data_pipeline.episodes import Episodes, class_labels
 from leo_tf.config.methods.leo import LEOSettings
 from leo_tf.leo.decoder import Decoder
 from leo_tf.leo.encoder import ClassEncoder
-from leo_tf.leo.model import LEO
+from leo_tf.leo.model import LEO, Adaptation
 from leo_tf.meta.classifier import Classifier
 from leo_tf.meta.learner import LinearClassifier
 from leo_tf.meta.noise import Mask, Normal
+from leo_tf.meta.raw_support import RawSupport, adapt_raw
 
 
-class LEOClassifier(LEO):
+class LEOClassifier(RawSupport, LEO):
     """LEO with a linear classifier over embeddings (paper, section 4.2).
+
+    Called, it takes raw embeddings, as its SavedModel does; `adapt` takes normalised ones.
 
     Args:
       dim: size of an embedding. The released ones have 640.
@@ -48,6 +51,7 @@ class LEOClassifier(LEO):
             dtype=dtype,
             name=name,
         )
+        self.input_dim = dim
         self.built = True
 
     def noise_spec(self, shapes: Episodes) -> dict[str, Normal | Mask]:
@@ -73,14 +77,48 @@ class LEOClassifier(LEO):
         """Return the noise of one decode: each has its own."""
         return noise["decoder"][decode]
 
-    def call(self, support, labels=None):
-        """Classifier weights for support sets, without noise: [tasks, way, dim]."""
+    def adapt(
+        self,
+        support: tf.Tensor,
+        labels: tf.Tensor | None = None,
+        noise: dict[str, tf.Tensor] | None = None,
+        present: tf.Tensor | None = None,
+    ) -> Adaptation:
+        """Fit classifiers to normalised support sets, see `LEO.adapt`.
+
+        With a mask `present` the classes have unequal numbers K_n of examples: a class's code is
+        the mean over its K_n codes of their mean relation to all present codes of the task, and it
+        has K_n latents, over which logits are averaged.
+
+        Args:
+          support: [tasks, way, shot, dim].
+          labels: int [tasks, way, shot]; by default the position of an example's class.
+          noise: of the names in `noise_spec`; None for means and no dropout.
+          present: bool or 0 and 1, [tasks, way, shot]; None for all.
+        """
         if labels is None:
             labels = class_labels(tf.shape(support)[:3])
-        return self.adapt(support, labels).params
+        return super().adapt(support, labels, noise, present)
+
+    def call(self, support, labels=None, present=None):
+        """Classifier weights for raw support sets, without noise: [tasks, way, dim]."""
+
+        def adapt(support, present=None):
+            return self.adapt(support, labels, present=present).params
+
+        return adapt_raw(adapt, support, present)
+
+    def classifier(self) -> Classifier:
+        """Return the model as a `Classifier`."""
+
+        def adapt(support, present=None):
+            support = tf.cast(support, self.compute_dtype)
+            return self.adapt(support, present=present).params
+
+        return Classifier(adapt, model=self)
 
 
 def build(settings: LEOSettings, train: EmbeddingSet) -> Classifier:
     """Make the classifier for embeddings of the training set's size."""
     model = LEOClassifier(train.dim, **dataclasses.asdict(settings))
-    return Classifier(adapt=model, model=model)
+    return model.classifier()

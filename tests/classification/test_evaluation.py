@@ -38,11 +38,11 @@ def gathered(embeddings, way, shot, queries, seed, draws=1):
 def test_accuracies_are_those_of_the_gathered_queries(tiny, model, way, shot, queries):
     """Classes have 12 to 20 images, so queries leave some of a class's images out."""
     test = tiny["test"]
-    found = Evaluator(test, way, shot, queries, 300, seed=9).accuracies(Classifier(model))
+    found = Evaluator(test, way, shot, queries, 300, seed=9).accuracies(model.classifier())
     assert found.shape == (300,)
     expected = []
     for episodes in gathered(test, way, shot, queries, 9, draws=2):
-        weights = model(episodes.support).numpy()
+        weights = model.adapt(episodes.support).params.numpy()
         for task in range(TASKS_DRAWN):
             scores = episodes.query[task].numpy() @ weights[task].T  # [way, queries, way]
             right = scores.argmax(axis=-1) == np.arange(way)[:, np.newaxis]
@@ -53,7 +53,7 @@ def test_accuracies_are_those_of_the_gathered_queries(tiny, model, way, shot, qu
 
 def test_accuracies_are_those_of_test_step(tiny, model):
     model.compile(optimizer=keras.optimizers.Adam(1e-4))
-    found = Evaluator(tiny["val"], 3, 2, 6, TASKS_DRAWN, seed=1).accuracies(Classifier(model))
+    found = Evaluator(tiny["val"], 3, 2, 6, TASKS_DRAWN, seed=1).accuracies(model.classifier())
     (episodes,) = gathered(tiny["val"], 3, 2, 6, 1)
     np.testing.assert_allclose(found, model.meta_loss(episodes).terms["accuracy"], atol=1e-6)
     dataset = tf.data.Dataset.from_tensors(episodes)
@@ -63,7 +63,7 @@ def test_accuracies_are_those_of_test_step(tiny, model):
 
 def test_episodes_are_a_function_of_the_seed_and_split(tiny, model):
     def accuracies(split, seed, episodes=40):
-        return Evaluator(tiny[split], 3, 1, 5, episodes, seed).accuracies(Classifier(model))
+        return Evaluator(tiny[split], 3, 1, 5, episodes, seed).accuracies(model.classifier())
 
     first = accuracies("test", 0)
     np.testing.assert_array_equal(first, accuracies("test", 0))
@@ -73,7 +73,7 @@ def test_episodes_are_a_function_of_the_seed_and_split(tiny, model):
 
 def test_progress_counts_every_episode_once(tiny, model):
     counted = []
-    Evaluator(tiny["val"], 3, 1, 5, 1200, 0).accuracies(Classifier(model), counted.append)
+    Evaluator(tiny["val"], 3, 1, 5, 1200, 0).accuracies(model.classifier(), counted.append)
     assert len(counted) > 1
     assert sum(counted) == 1200
 
@@ -92,7 +92,7 @@ def test_a_classifier_that_sees_the_queries_gets_every_one_of_its_tasks(
         seen.append(query.shape)
         return linear_scores(params, query)
 
-    for adapt in (model, nearest_centroid):
+    for adapt in (model.classifier().adapt, nearest_centroid):
         evaluator = Evaluator(tiny["test"], way, shot, queries, 250, seed=9)
         expected = evaluator.accuracies(Classifier(adapt))
         counted = []
@@ -222,5 +222,5 @@ def test_training_noise_has_no_part_in_evaluation(tiny):
     """Rates of dropout change nothing without noise."""
     models = [make_model(16, c, "float32") for c in (SMALL, changed(dropout_rate=0.9))]
     evaluator = Evaluator(tiny["val"], 3, 2, 5, 20, 0)
-    found = [evaluator.accuracies(Classifier(model)) for model in models]
+    found = [evaluator.accuracies(model.classifier()) for model in models]
     np.testing.assert_array_equal(*found)

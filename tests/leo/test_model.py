@@ -122,7 +122,9 @@ def test_evaluation_follows_the_means_of_every_copy(tiny):
         assert result.task_losses[task].numpy() == pytest.approx(loss + penalty, rel=1e-10)
         assert result.terms["accuracy"][task] == accuracy
         assert np.abs(z - start).max() > 0.01
-    np.testing.assert_array_equal(model(episodes.support), result.adaptation.params)
+    np.testing.assert_array_equal(model.adapt(episodes.support).params, result.adaptation.params)
+    raw = 7.0 * episodes.support
+    np.testing.assert_allclose(model(raw), result.adaptation.params, rtol=1e-5)
 
 
 def test_training_loss_is_the_weighted_sum_of_its_terms(tiny):

@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from data_pipeline.episodes import EpisodeSampler
-from data_pipeline.normalisation import normalise
 from leo_tf import methods
 from leo_tf.classification.evaluation import Evaluator
 from leo_tf.classification.export import export, load
@@ -16,6 +15,7 @@ from leo_tf.classification.stream import training_steps
 from leo_tf.config import make_config
 from leo_tf.config.methods import METHODS
 from leo_tf.meta.classifier import linear_scores
+from leo_tf.meta.raw_support import takes_present
 
 WAY, SHOT, QUERIES, TASKS = 4, 2, 3, 5
 QUICK = {"num_latents": 4, "inner_unroll_length": 1, "finetuning_unroll_length": 1}
@@ -98,7 +98,7 @@ def test_other_ways_and_shots_need_no_new_model(trained, tiny):
         assert ((found >= 0) & (found <= 1)).all()
 
 
-def test_a_saved_model_scores_raw_embeddings_alike(trained, episodes, tmp_path):
+def test_a_saved_model_scores_raw_embeddings_alike_at_any_scale(trained, episodes, tmp_path):
     classifier, config = trained
     dim = episodes.support.shape[-1]
     export(classifier, dim, tmp_path / "saved_model", config.flat())
@@ -106,7 +106,32 @@ def test_a_saved_model_scores_raw_embeddings_alike(trained, episodes, tmp_path):
     assert (saved.classify is None) == (classifier.classify is None)
     expected = scores_of(classifier, episodes.support, episodes.query)
     loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
-    query = tf.reshape(0.25 * episodes.query, [TASKS, -1, dim])
-    found = loaded.classify(loaded.adapt(7 * episodes.support), query)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(normalise(7 * episodes.support), episodes.support, atol=1e-6)
+    query = tf.reshape(episodes.query, [TASKS, -1, dim])
+    for scale in (1e-30, 7.0, 1e19, 1e30):
+        found = loaded.classify(loaded.adapt(scale * episodes.support), 0.25 * scale * query)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+        for each in (classifier, saved):
+            found = each.score(each.fit(scale * episodes.support), scale * query)
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    if classifier.model is not None:
+        called = tf.nest.flatten(classifier.model(7.0 * episodes.support))
+        for one, other in zip(
+            called, tf.nest.flatten(classifier.fit(episodes.support)), strict=True
+        ):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_absent_examples_change_nothing_where_a_method_takes_a_mask(trained, episodes):
+    classifier, _ = trained
+    if not takes_present(classifier.adapt):
+        return
+    present = np.arange(SHOT) < [[1 + n % 2] for n in range(WAY)]
+    present = np.broadcast_to(present, [TASKS, WAY, SHOT])
+    spoilt = np.where(present[..., np.newaxis], episodes.support, np.nan)
+    found = classifier.score(classifier.fit(spoilt, present), episodes.query[:, 0])
+    expected = classifier.score(classifier.fit(episodes.support, present), episodes.query[:, 0])
+    np.testing.assert_array_equal(found, expected)
+    one = classifier.fit(episodes.support[:, :, :1])
+    alone = classifier.fit(episodes.support, np.arange(SHOT) < np.ones([TASKS, WAY, 1]))
+    for masked, cut in zip(tf.nest.flatten(alone), tf.nest.flatten(one), strict=True):
+        np.testing.assert_allclose(masked, cut, rtol=1e-4, atol=1e-5)
