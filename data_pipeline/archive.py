@@ -13,7 +13,8 @@ from tqdm import tqdm
 from data_pipeline import atomic, released_format
 from data_pipeline.embeddings import Source
 
-EMBEDDINGS = re.compile(r"(?:.*/)?([^/]+/[^/]+/(?:train|val|test)_embeddings\.pkl)")
+EMBEDDINGS = re.compile(r"(?:.*/)?([^/]+/[^/]+/(?:train|val|test)_embeddings\.(?:pkl|npz|npy))")
+BESIDE = re.compile(r"(?:.*/)?([^/]+/[^/]+/(?:train|val|test)_(?:labels|keys)\.npy)")
 COPY_BYTES = 1 << 20
 
 
@@ -38,11 +39,14 @@ def check(path: str | os.PathLike, origin: str) -> None:
 def unpack(archive: Path, data_path: Path) -> dict[Path, Source]:
     """Unpack the embeddings in a zip to `<data_path>/<dataset>/<crop>/<split>_embeddings.pkl`.
 
+    NumPy's files (see `numpy_files`) are unpacked, too. Backslashes in a zip made on Windows divide
+    its paths as slashes do.
+
     Every file is unpacked and its keys are read in a temporary folder in data_path before the first
     is moved to its place, one rename each. What else the zip holds stays there.
 
     Returns:
-      The files written, and what each holds.
+      The files of embeddings written, and what each holds.
 
     Raises:
       ValueError: the zip is damaged, or names a path outside, a link or one file twice, or holds no
@@ -56,7 +60,9 @@ def unpack(archive: Path, data_path: Path) -> dict[Path, Source]:
             _check_room(archive, members.values(), data_path)
             for name, member in members.items():
                 _extract(file, member, temporary / name)
-        sources = {name: _read(archive, temporary, name) for name in members}
+        sources = {
+            name: _read(archive, temporary, name) for name in members if EMBEDDINGS.fullmatch(name)
+        }
         for name in members:
             (data_path / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(temporary / name, data_path / name)
@@ -72,19 +78,20 @@ def _members(archive, infos):
     """Return the embeddings in a zip, {path below data_path: member}, after checking every name."""
     members = {}
     for info in infos:
-        parts = info.filename.split("/")
+        name = info.filename.replace("\\", "/")
+        parts = name.split("/")
         link = stat.S_ISLNK(info.external_attr >> 16)
-        if not parts[0] or ".." in parts or "\\" in info.filename or ":" in parts[0] or link:
+        if not parts[0] or ".." in parts or ":" in name or link:
             what = "a link" if link else "a path outside its folder"
             raise ValueError(f"{archive}: refused, it holds {what}: {info.filename!r}")
         if info.flag_bits & 1:
             raise ValueError(f"{archive}: refused, {info.filename!r} is encrypted")
-        if not (match := EMBEDDINGS.fullmatch(info.filename)):
+        if not (match := EMBEDDINGS.fullmatch(name) or BESIDE.fullmatch(name)):
             continue
         if match[1] in members:
             raise ValueError(f"{archive}: refused, it holds {match[1]!r} twice")
         members[match[1]] = info
-    if not members:
+    if not any(map(EMBEDDINGS.fullmatch, members)):
         raise ValueError(f"{archive}: holds no <dataset>/<crop>/<split>_embeddings.pkl")
     return members
 

@@ -26,6 +26,13 @@ PACKAGED = Path(__file__).parent / "glyphs" / "embeddings"
 JOIN_ROWS = 4096
 
 
+def check_names(dataset: str, crop: str) -> None:
+    """Raise a ValueError unless both can be names of folders."""
+    for what, value in (("dataset", dataset), ("crop", crop)):
+        if not value or Path(value).name != value:
+            raise ValueError(f"{what} must be the name of a folder, not {value!r}")
+
+
 def check_dataset(
     data_path: str | os.PathLike,
     dataset: str,
@@ -44,9 +51,7 @@ def check_dataset(
       ValueError: tieredImageNet has no such crop, or a name is no name of a folder.
       FileNotFoundError: there is no such data set, crop or split; says how to get it.
     """
-    for what, value in (("dataset", dataset), ("crop", crop)):
-        if not value or Path(value).name != value:
-            raise ValueError(f"{what} must be the name of a folder, not {value!r}")
+    check_names(dataset, crop)
     if crop == "multiview" and "multiview" not in RELEASED.get(dataset, (crop,)):
         raise ValueError(
             f"{dataset} has no crop multiview: it was released for miniImageNet only; use center"

@@ -96,7 +96,7 @@ def read(path: str | os.PathLike) -> Source:
             raise FileNotFoundError(f"{part}: no such file")
         if not part.stat().st_size:
             raise ValueError(f"{part}: is empty; {_AGAIN}")
-    return contents.to_source(path, _npz(path) if path.suffix == ".npz" else _npy(path))
+    return contents.to_source(path, _npz(path) if path.suffix.lower() == ".npz" else _npy(path))
 
 
 def files(path: Path) -> list[Path]:
@@ -106,7 +106,7 @@ def files(path: Path) -> list[Path]:
 
 def _beside(path):
     """Return what is there of the labels and keys that belong to an .npy, {name: path}."""
-    if path.suffix != ".npy":
+    if path.suffix.lower() != ".npy":
         return {}
     stem = path.stem.removesuffix("embeddings").removesuffix("_")
     names = {name: path.with_name(f"{stem}_{name}.npy".lstrip("_")) for name in _BESIDE}
@@ -226,7 +226,7 @@ def _other_kind(path, expected):
     """Return what a file is instead of a NumPy file, if that can be told."""
     with open(path, "rb") as file:
         beginning = file.read(200)
-    if beginning.startswith(b"\x93NUMPY") and path.suffix == ".npy":
+    if beginning.startswith(b"\x93NUMPY") and path.suffix.lower() == ".npy":
         return None
     kind = file_kinds.describe(path, expected)
     if kind is None and beginning.startswith(b"\x80"):

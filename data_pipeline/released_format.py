@@ -37,7 +37,7 @@ def read(path: str | os.PathLike) -> Source:
       ValueError: the file holds no embeddings; one line that names it, the value and the remedy.
     """
     path = Path(path)
-    if path.suffix in (".npz", ".npy"):
+    if path.suffix.lower() in (".npz", ".npy"):
         return numpy_files.read(path)
     dataset = path.absolute().parent.parent.name
     return contents.to_source(path, unpickle.load(path), lenient=dataset in RELEASED)
@@ -79,7 +79,7 @@ def write(
     stored = np.dtype(dtype).newbyteorder("<")
     if stored.kind != "f":
         raise ValueError(f"{path}: embeddings are stored as floats, not {stored}")
-    if path.suffix in (".npz", ".npy"):
+    if path.suffix.lower() in (".npz", ".npy"):
         raise ValueError(f"{path}: what is written is a pickle; let its name end in .pkl")
     source = embeddings.source() if isinstance(embeddings, EmbeddingSet) else embeddings
     names = class_names(source.class_names)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from embedding_files import content, dataset
 
-from data_pipeline import load_split
+from data_pipeline import archive, load_split
 from data_pipeline.download import download
 
 PAGE = b"<!DOCTYPE html><html><body>Not here any more</body></html>"
@@ -186,6 +186,10 @@ UNSAFE = {
     "absolute": ([("/tmp/mine/center/val_embeddings.pkl", b"x")], "a path outside"),
     "backslash": ([("..\\evil", b"x")], "a path outside"),
     "drive": ([("C:/mine/center/val_embeddings.pkl", b"x")], "a path outside"),
+    "inner drive": ([("a/C:/center/val_embeddings.pkl", b"x")], "a path outside"),
+    "server": ([("\\\\server\\mine\\center\\val_embeddings.pkl", b"x")], "a path outside"),
+    "Windows' ..": ([("a\\..\\..\\mine\\center\\val_embeddings.pkl", b"x")], "a path outside"),
+    "Windows' twice": ([("other\\mine\\center\\train_embeddings.pkl", b"x")], "'mine/cen.*' twice"),
     "link": ([(member("embeddings/link", 0o120777), b"/etc")], "holds a link: 'embeddings/link'"),
     "twice": ([("other/mine/center/train_embeddings.pkl", b"x")], "'mine/center/tr.*' twice"),
     "not embeddings": (
@@ -205,6 +209,34 @@ def test_an_unsafe_zip_writes_nothing(tmp_path, server, fault):
     with pytest.raises(ValueError, match=message):
         download(data_path, server(body))
     assert files(tmp_path) == ["a/b/c/embeddings.zip"]
+
+
+def test_a_zip_made_on_windows(tmp_path):
+    sets = dataset(tmp_path / "source", "mine")
+    paths = sorted((tmp_path / "source").rglob("*.pkl"))
+    members = [("embeddings\\", b"")]
+    members += [(f"embeddings\\mine\\center\\{path.name}", path.read_bytes()) for path in paths]
+    (tmp_path / "x.zip").write_bytes(zipped(members))
+    written = archive.unpack(tmp_path / "x.zip", tmp_path)
+    assert sorted(written) == [tmp_path / "mine" / "center" / path.name for path in paths]
+    found = load_split(tmp_path, "mine", split="test")
+    np.testing.assert_array_equal(found.embeddings, sets["test"].embeddings)
+
+
+def test_a_zip_of_numpy_files(tmp_path):
+    arrays = {"embeddings": np.arange(1, 13.0).reshape(4, 3), "labels": list("abab")}
+    np.savez(tmp_path / "a.npz", **arrays)
+    for name, array in arrays.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    members = [("own/center/train_embeddings.npz", "a.npz")]
+    members += [(f"own/center/val_{name}.npy", f"{name}.npy") for name in arrays]
+    body = zipped([(name, (tmp_path / file).read_bytes()) for name, file in members])
+    (tmp_path / "x.zip").write_bytes(body)
+    written = archive.unpack(tmp_path / "x.zip", tmp_path)
+    assert {path.name for path in written} == {"train_embeddings.npz", "val_embeddings.npy"}
+    for split in ("train", "val"):
+        found = load_split(tmp_path, "own", split=split)
+        np.testing.assert_array_equal(found.embeddings, arrays["embeddings"][[0, 2, 1, 3]])
 
 
 def test_a_zip_of_other_things_or_damaged(tmp_path, server, released):

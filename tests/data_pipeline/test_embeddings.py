@@ -1,3 +1,4 @@
+import ml_dtypes
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -55,9 +56,94 @@ def test_from_arrays_names_the_class_at_fault(bad, message):
         EmbeddingSet.from_arrays({"a": np.ones([3, 4]), "b": bad, "c": np.ones([3, 4])})
 
 
-def test_from_arrays_of_nothing():
-    with pytest.raises(ValueError, match="no classes"):
-        EmbeddingSet.from_arrays({})
+@pytest.mark.parametrize("nothing", [{}, [], None, np.ones([2, 3])])
+def test_from_arrays_of_nothing(nothing):
+    with pytest.raises(ValueError, match="arrays: .*give {class name: array"):
+        EmbeddingSet.from_arrays(nothing)
+
+
+NAMES = [
+    ({10: 0, 9: 1, "a-b": 2, b"caf\xc3\xa9": 3}, ("10", "9", "a-b", "café")),
+    ({np.int64(3): 0, np.str_("x y"): 1, True: 2, 2.0: 3}, ("2", "3", "True", "x y")),
+    ({"my_cat": 0, "Ärger": 1, "🦉": 2, "a/b": 3}, ("a/b", "my_cat", "Ärger", "🦉")),
+    ({-1: 0, 0.5: 1}, ("-1", "0.5")),
+]
+
+
+@pytest.mark.parametrize(("given", "names"), NAMES)
+def test_class_names_are_text_made_of_what_is_given(given, names):
+    arrays_of = {name: np.full([2, 3], 1.0 + i) for name, i in given.items()}
+    embeddings = EmbeddingSet.from_arrays(arrays_of)
+    assert embeddings.class_names == names
+    assert all(type(name) is str for name in embeddings.class_names)
+    for name, array in arrays_of.items():
+        np.testing.assert_array_equal(embeddings.of_class(name), array)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (["", "a"], "class name '' is empty; give the class a name"),
+        ([0, "0"], "class names 0 and '0' are both '0' as text; rename one"),
+        ([b"a", "a"], "class names b'a' and 'a' are both 'a' as text"),
+        (["a\n", "a"], r"class name 'a\\n' holds '\\n', which is no printable character; rename"),
+        (["a\0", "a"], "class name .* which is no printable character"),
+        (["\ud800", "a"], "class name .* which is no printable character"),
+        ([("a", 1), "a"], r"\('a', 1\) \(tuple\) is no name of a class; use text or numbers"),
+        ([None, "a"], "None .* is no name of a class"),
+        ([float("nan"), "a"], "nan .* is no name of a class"),
+    ],
+)
+def test_names_that_cannot_be_kept_are_refused(bad, message):
+    with pytest.raises(ValueError, match=f"^arrays: {message}"):
+        EmbeddingSet.from_arrays({name: np.ones([2, 3]) for name in bad})
+
+
+class HasArray:
+    """What other libraries' arrays are to NumPy."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.array, dtype)
+
+
+KINDS = {
+    "bfloat16": lambda rows: tf.constant(rows, tf.bfloat16),
+    "float8": lambda rows: np.asarray(rows, ml_dtypes.float8_e4m3fn),
+    "tensor": lambda rows: tf.constant(rows, tf.float64),
+    "variable": lambda rows: tf.Variable(rows),
+    "lists": lambda rows: rows.tolist(),
+    "list of tensors": lambda rows: [tf.constant(row) for row in rows],
+    "like an array": HasArray,
+    "unmasked": np.ma.masked_array,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_is_an_array_of_floats_is_taken(kind):
+    rows = np.array([[1, 2.5], [-0.5, 8]], np.float32)
+    embeddings = EmbeddingSet.from_arrays({"a": KINDS[kind](rows), "b": rows})
+    np.testing.assert_array_equal(embeddings.embeddings, [*rows, *rows])
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ([[1, 2], [3, 4]], "it is int64"),
+        (ml_dtypes.int4(3) * np.ones([2, 2], ml_dtypes.int4), "it is int4"),
+        ([[1.0], [1.0, 2.0]], r"cannot be made a NumPy array \(.*inhomogeneous"),
+        (np.ma.masked_array(np.ones([2, 2]), [[0, 1], [0, 0]]), "has masked values"),
+        ([["1", "2"]] * 2, "it is <U1"),
+        (tf.ragged.constant([[1.0], [1.0, 2.0]]), "must be a float array"),
+        (3.0, r"it is float64 \[\]"),
+        (None, r"it is object \[\]"),
+    ],
+)
+def test_what_is_no_array_of_floats_is_named(bad, message):
+    with pytest.raises(ValueError, match=f"^arrays: class 'a' .*{message}"):
+        EmbeddingSet.from_arrays({"a": bad})
 
 
 def resident_bytes():
