@@ -1,10 +1,16 @@
 """A cache of embeddings that have been read once: an .npy file per split, opened memory-mapped.
 
-An entry is a folder `<stem>.<fingerprint>` of two files, `embeddings.npy` (float32, sorted by
-class) and `index.json` (classes and counts). It lies in `.leo_cache` beside the pickles, or below
-$XDG_CACHE_HOME/leo_tf (~/.cache/leo_tf) where that folder cannot be written. The fingerprint is of
-the pickles' sizes and times of change, so that a changed pickle is read again. An entry appears by
-one rename, so that it is whole or not there.
+An entry is a folder `<stem>.<fingerprint>` of three files: `embeddings.npy` (float32, sorted by
+class), `hashes.npy` (of its rows) and `index.json` (classes, counts, what `Content` tells). It lies
+in `.leo_cache` beside the pickles, or below $XDG_CACHE_HOME/leo_tf (~/.cache/leo_tf) where that
+folder cannot be written. An entry appears by one rename, so that it is whole or not there.
+
+The fingerprint is of what the system knows of the pickles (name, size, times of writing and of
+change, inode) and of samples of their content. So a pickle that is changed, or replaced by another
+of equal size and time of writing, is read again: the time of change is set by the system alone. So
+is one that was moved or copied, though it need not be. Not found out is a change beyond the samples
+that the system does not date, as on a disk written from elsewhere. The same goes for the arrays of
+an entry.
 """
 
 import hashlib
@@ -13,18 +19,21 @@ import mmap
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from data_pipeline import atomic
+from data_pipeline import atomic, digests
 from data_pipeline.embeddings import EmbeddingSet, Source, runs
 
-VERSION = 1
+VERSION = 2
 FOLDER = ".leo_cache"
-ARRAY, INDEX = "embeddings.npy", "index.json"
+ARRAY, HASHES, INDEX = "embeddings.npy", "hashes.npy", "index.json"
+SAMPLES, SAMPLE_BYTES = 16, 4096  # of a file
+TICK = 0.05  # seconds; two changes that are closer may have one time of change
 
 
 def load(name: str, stem: str, pickles: Sequence[Path], read: Callable[[], Source]) -> EmbeddingSet:
@@ -45,6 +54,8 @@ def load(name: str, stem: str, pickles: Sequence[Path], read: Callable[[], Sourc
     for folder in folders:
         if found := _open(folder / f"{stem}.{fingerprint}", name):
             return found
+    _let_age(pickles)
+    fingerprint = _fingerprint(pickles)
     for folder in folders:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -65,9 +76,28 @@ def _folders(beside: Path) -> list[Path]:
 
 def _fingerprint(pickles):
     """Return a short text that changes when a pickle, or this format, does."""
-    states = [path.stat() for path in pickles]
-    text = repr((VERSION, [(state.st_size, state.st_mtime_ns) for state in states]))
+    text = repr((VERSION, [(path.name, _state(path)) for path in pickles]))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _state(path):
+    """Return what tells a file from what it was: what the system knows of it, and samples."""
+    with open(path, "rb", buffering=0) as file:
+        state = os.fstat(file.fileno())
+        samples = hashlib.sha256()
+        for start in range(0, state.st_size, max(SAMPLE_BYTES, state.st_size // SAMPLES)):
+            file.seek(start)
+            samples.update(file.read(SAMPLE_BYTES))
+        file.seek(max(0, state.st_size - SAMPLE_BYTES))
+        samples.update(file.read(SAMPLE_BYTES))
+    times = state.st_mtime_ns, state.st_ctime_ns
+    return [state.st_size, *times, state.st_ino, samples.hexdigest()]
+
+
+def _let_age(pickles):
+    """Wait until a change of a file could not have the time of change that it has now."""
+    if time.time() - max(path.stat().st_ctime for path in pickles) < TICK:
+        time.sleep(TICK)
 
 
 def _open(entry: Path, name: str) -> EmbeddingSet | None:
@@ -75,11 +105,28 @@ def _open(entry: Path, name: str) -> EmbeddingSet | None:
     try:
         index = json.loads((entry / INDEX).read_text())
         class_names, counts = index["class_names"], np.array(index["counts"], np.int64)
-        if len(class_names) != len(counts):
+        if len(class_names) != len(counts) or index["state"] != _state(entry / ARRAY):
             return None
-        shape = (int(counts.sum()), index["dim"])
-        return EmbeddingSet(_map(entry / ARRAY, shape), class_names, counts, name)
+        embeddings = _map(entry / ARRAY, (int(counts.sum()), index["dim"]))
+        digest, repeated, example = (index[part] for part in ("digest", "repeated", "example"))
+
+        def hashes():
+            kept = _kept_hashes(entry / HASHES)
+            size = embeddings.shape[1]
+            whole = kept is not None and digests.digest(class_names, counts, size, kept) == digest
+            return kept if whole else digests.hash_all(embeddings)
+
+        found = digests.Content(digest, repeated, example and tuple(example), hashes)
+        return EmbeddingSet(embeddings, class_names, counts, name, found)
     except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _kept_hashes(path):
+    """Return the hashes in an entry; None if they are gone, as when another process clears it."""
+    try:
+        return np.load(path)
+    except (OSError, ValueError):
         return None
 
 
@@ -148,6 +195,7 @@ def _publish(temporary, entry):
 def _write(folder, source, name):
     """Write an entry's files and have them reach the disk."""
     shape = (int(source.counts.sum()), source.dim)
+    hashes = np.empty(shape[0], np.uint64)
     progress = tqdm(
         total=shape[0],
         desc=f"reading {name}",
@@ -161,16 +209,25 @@ def _write(folder, source, name):
         np.lib.format.write_array_header_1_0(file, header)
         start = file.tell()
         for rows, block in source.blocks():
+            hashes[rows] = digests.row_hashes(block)
             for first, run in runs(rows, block):
                 file.seek(start + 4 * source.dim * int(first))
                 file.write(np.ascontiguousarray(run, "<f4").data.cast("B"))
             progress.update(len(rows))
         atomic.sync(file)
+    with open(folder / HASHES, "wb") as file:
+        np.save(file, hashes)
+        atomic.sync(file)
+    found = digests.of_rows(source.class_names, source.counts, source.dim, hashes)
     index = {
         "version": VERSION,
         "class_names": source.class_names,
         "counts": source.counts.tolist(),
         "dim": source.dim,
+        "digest": found.digest,
+        "repeated": found.repeated,
+        "example": found.example,
+        "state": _state(folder / ARRAY),
     }
     with open(folder / INDEX, "w") as file:
         json.dump(index, file, allow_nan=False)

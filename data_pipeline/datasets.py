@@ -4,6 +4,7 @@ A format of embeddings is a module with `read(path)`, which returns a `Source`, 
 all files that it reads for that; `FORMATS` tells by a file's ending which one reads it.
 """
 
+import itertools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,12 @@ import numpy as np
 
 from data_pipeline import cache, numpy_files, released_format
 from data_pipeline.embeddings import EmbeddingSet, Source
+from data_pipeline.split_checks import (
+    check_apart,
+    check_classes,
+    check_one_size,
+    warn_of_repeats,
+)
 
 DATA_PATH = "embeddings"  # the folder of data sets where a user names none
 SPLITS = ("train", "val", "test")
@@ -83,6 +90,9 @@ def load_split(
 ) -> EmbeddingSet:
     """Return a split's embeddings, from the cache after the first time.
 
+    Embeddings that are in it twice are said in a line on stderr. What splits promise of each other
+    is not checked, but for train+val; see `load_splits`.
+
     Args:
       data_path, dataset, crop: see `check_dataset`.
       split: train, val, test, or train+val for the classes of both.
@@ -90,6 +100,39 @@ def load_split(
     Raises:
       FileNotFoundError, ValueError: one line that names the file, the value and the remedy.
     """
+    found = _load(data_path, dataset, crop, split)
+    warn_of_repeats(found)
+    return found
+
+
+def load_splits(
+    data_path: str | os.PathLike,
+    dataset: str,
+    crop: str = "center",
+    splits: Sequence[str] = SPLITS,
+    allow_overlap: bool = False,
+) -> list[EmbeddingSet]:
+    """Return several splits' embeddings, after checking that no two share a class or an embedding.
+
+    Where miniImageNet or tieredImageNet themselves do, that is said in a line on stderr.
+
+    Args:
+      data_path, dataset, crop: see `check_dataset`.
+      splits: as `load_split` takes them; parts of train+val are compared like the others.
+      allow_overlap: whether shared embeddings are only said, too.
+
+    Raises:
+      FileNotFoundError, ValueError: one line that names the file, the value and the remedy.
+    """
+    names = dict.fromkeys(part for split in splits for part in split.split("+"))
+    parts = {name: load_split(data_path, dataset, crop, name) for name in names}
+    check_one_size(list(parts.values()))
+    check_apart(list(parts.values()), allow_overlap, forgive=dataset in RELEASED)
+    return [parts.get(split) or _load(data_path, dataset, crop, split) for split in splits]
+
+
+def _load(data_path, dataset, crop, split):
+    """Return a split's embeddings."""
     splits = split.split("+")
     if not split or not set(splits) <= set(SPLITS) or len(set(splits)) != len(splits):
         raise ValueError(f"split must be train, val, test, or train+val, not {split!r}")
@@ -100,7 +143,11 @@ def load_split(
         if len(splits) == 1:
             ((path, form),) = files
             return form.read(path)
-        return _join([load_split(data_path, dataset, crop, part) for part in splits])
+        parts = [_load(data_path, dataset, crop, part) for part in splits]
+        check_one_size(parts)
+        if dataset not in RELEASED:
+            check_classes(parts)
+        return _join(parts)
 
     name = f"{dataset}/{crop}/{split}"
     parts = [part for path, form in files for part in form.files(path)]
@@ -125,32 +172,26 @@ def find_split(folder: Path, split: str) -> tuple[Path, ModuleType]:
 
 
 def _join(parts: Sequence[EmbeddingSet]) -> Source:
-    """Return the classes of several sets as one."""
-    owner: dict[str, EmbeddingSet] = {}
+    """Return the classes of several sets as one; a class of two of them has the images of both."""
+    owners: dict[str, list[EmbeddingSet]] = {}
     for part in parts:
         for class_name in part.class_names:
-            if class_name in owner:
-                raise ValueError(
-                    f"class {class_name!r} is in both {owner[class_name].name} and {part.name}; "
-                    "splits must not share classes: rename it in one"
-                )
-            owner[class_name] = part
-    if len({part.dim for part in parts}) > 1:
-        sizes = ", ".join(f"{part.name}: {part.dim}" for part in parts)
-        raise ValueError(f"splits to be joined have embeddings of different sizes ({sizes})")
-    class_names = tuple(sorted(owner))
+            owners.setdefault(class_name, []).append(part)
+    images = {
+        class_name: [part.of_class(class_name) for part in owners[class_name]]
+        for class_name in sorted(owners)
+    }
 
     def blocks():
         row = 0
-        for class_name in class_names:
-            images = owner[class_name].of_class(class_name)
-            for start in range(0, len(images), JOIN_ROWS):
-                block = images[start : start + JOIN_ROWS]
+        for array in itertools.chain.from_iterable(images.values()):
+            for start in range(0, len(array), JOIN_ROWS):
+                block = array[start : start + JOIN_ROWS]
                 yield np.arange(row, row + len(block)), block
                 row += len(block)
 
-    counts = np.array([len(owner[class_name].of_class(class_name)) for class_name in class_names])
-    return Source(class_names, counts, parts[0].dim, blocks)
+    counts = np.array([sum(map(len, arrays)) for arrays in images.values()])
+    return Source(tuple(images), counts, parts[0].dim, blocks)
 
 
 def _there(data_path):

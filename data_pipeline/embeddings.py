@@ -9,6 +9,7 @@ import numpy as np
 
 from data_pipeline.class_names import class_name as as_class_name
 from data_pipeline.class_names import class_names as as_class_names
+from data_pipeline.digests import Content, hash_all, of_rows
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -60,6 +61,7 @@ class EmbeddingSet:
         class_names: Iterable[str],
         counts: Sequence[int] | np.ndarray,
         name: str = "embeddings",
+        content: Content | None = None,
     ) -> None:
         self.name = name
         self.embeddings = embeddings
@@ -68,6 +70,7 @@ class EmbeddingSet:
         self.starts = np.cumsum(self.counts) - self.counts
         self._index = {class_name: i for i, class_name in enumerate(self.class_names)}
         self._tensor = None
+        self._content = content
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[Any, Any], name: str = "arrays") -> "EmbeddingSet":
@@ -102,7 +105,7 @@ class EmbeddingSet:
         with np.errstate(over="ignore"):
             np.concatenate(blocks, out=embeddings, casting="same_kind")
         made = cls(embeddings, class_names, counts, name)
-        check_rows(name, embeddings, made._describe)
+        check_rows(name, embeddings, made.describe)
         return made
 
     def source(self) -> Source:
@@ -132,6 +135,14 @@ class EmbeddingSet:
         size = f"{self.num_classes} classes, {len(self)} images, {self.dim}-d"
         return f"EmbeddingSet({self.name}: {size})"
 
+    @property
+    def content(self) -> Content:
+        """Hashes of what the set holds, made once: from the cache, or in a second for 300 MB."""
+        if self._content is None:
+            hashes = hash_all(self.embeddings)
+            self._content = of_rows(self.class_names, self.counts, self.dim, hashes)
+        return self._content
+
     def of_class(self, class_name: Any) -> np.ndarray:
         """Return the embeddings of one class, [count, dim], without copying them.
 
@@ -142,7 +153,7 @@ class EmbeddingSet:
             raise ValueError(f"{self.name} has no class {class_name!r}")
         return self.embeddings[self.starts[i] : self.starts[i] + self.counts[i]]
 
-    def _describe(self, row):
+    def describe(self, row: int) -> str:
         """Return a row's class, and its place there, for a message."""
         i = int(np.searchsorted(self.starts, row, side="right")) - 1
         return f"class {self.class_names[i]!r}, image {row - self.starts[i]}"

@@ -3,40 +3,22 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
-from data_pipeline.command_line import SettingError
 from data_pipeline.embeddings import EmbeddingSet
+from data_pipeline.episode_sizes import Episodes, EpisodeSizeError, EpisodeSizes, check_episode
 from data_pipeline.normalisation import normalise
 
-
-class EpisodeSizes(NamedTuple):
-    """Of what size the episodes of a batch are, and how many it has."""
-
-    way: int  # classes in an episode, N
-    shot: int  # support examples of a class, K
-    queries: int  # query examples of a class, Q
-    tasks: int  # episodes in the batch
-
-    def shapes(self, dim: int) -> "Episodes":
-        """Return the shapes of a batch of episodes of embeddings of size `dim`."""
-        support = (self.tasks, self.way, self.shot)
-        query = (self.tasks, self.way, self.queries)
-        return Episodes((*support, dim), support, (*query, dim), query)
-
-
-class EpisodeSizeError(SettingError):
-    """Episodes larger than the embeddings that they are to be drawn from."""
-
-
-class Episodes(NamedTuple):
-    """A batch of tasks. For classification, a label is the class's position in its episode."""
-
-    support: tf.Tensor  # [tasks, way, shot, dim]
-    support_labels: tf.Tensor  # int32 [tasks, way, shot]
-    query: tf.Tensor  # [tasks, way, queries, dim]
-    query_labels: tf.Tensor  # int32 [tasks, way, queries]
+__all__ = [
+    "EpisodeIndices",
+    "EpisodeSampler",
+    "EpisodeSizeError",
+    "EpisodeSizes",
+    "Episodes",
+    "check_episode",
+    "class_labels",
+    "normalise",
+]
 
 
 class EpisodeIndices(NamedTuple):
@@ -117,25 +99,6 @@ class EpisodeSampler:
         starts = tf.gather(tf.constant(self.embeddings.starts), classes)[..., tf.newaxis]
         rows = starts + tf.cast(numbers, tf.int64)
         return tf.gather(self.embeddings.tensor(), rows)
-
-
-def check_episode(embeddings: EmbeddingSet, way: int, shot: int, queries: int) -> None:
-    """Raise an EpisodeSizeError if a set is too small for episodes of these sizes."""
-    for name, value in (("way", way), ("shot", shot), ("queries", queries)):
-        if value < 1:
-            raise EpisodeSizeError(f"{name} must be at least 1, not {value}")
-    if way > embeddings.num_classes:
-        raise EpisodeSizeError(
-            f"{embeddings.name} has {embeddings.num_classes} classes, "
-            f"{way} were asked for; lower the way"
-        )
-    smallest = int(np.argmin(embeddings.counts))
-    if shot + queries > embeddings.counts[smallest]:
-        raise EpisodeSizeError(
-            f"{embeddings.name}: class {embeddings.class_names[smallest]} has "
-            f"{embeddings.counts[smallest]} images, {shot} support and {queries} query images "
-            "were asked for; lower the shot or the queries"
-        )
 
 
 def class_labels(shape: Sequence[int] | tf.Tensor) -> tf.Tensor:

@@ -8,13 +8,14 @@ reads support_x, support_y [tasks, points, 1] and query_x [tasks, n, 1], and wri
 [samples, tasks, n, 1]. --run_dir instead of --saved_model takes a run's model, its best by now.
 """
 
-import importlib
 from collections.abc import Sequence
+from importlib import import_module
 
 from absl import flags
 
 from data_pipeline import command_line
 from data_pipeline.datasets import DATA_PATH, SPLITS, check_dataset
+from leo_tf.classification.inputs import load_tested
 from leo_tf.config import flags as settings
 from leo_tf.config.experiments import Classification, Regression
 from leo_tf.regression.task_files import read_tasks, write_predictions
@@ -23,8 +24,7 @@ from leo_tf.training.run_folder import RunFolder, write_json
 
 EPISODES = ("dataset", "crop", "way", "shot", "seed")
 FLAGS = flags.FlagValues()
-define, text = command_line.definer(FLAGS), flags.DEFINE_string
-integer = flags.DEFINE_integer
+define, text, integer = command_line.definer(FLAGS), flags.DEFINE_string, flags.DEFINE_integer
 define(text, "saved_model", None, "folder of the SavedModel, of a run")
 define(text, "run_dir", None, "folder of a run, instead")
 define(text, "data_path", DATA_PATH, "folder of the data sets")
@@ -46,25 +46,25 @@ def main() -> None:
         if bool(FLAGS.tasks) != bool(FLAGS.predictions):
             raise ValueError("--tasks and --predictions go together; give both or neither")
         run = RunFolder(FLAGS.run_dir) if FLAGS.run_dir else None
-        config, finished = run.read() if run else (None, None)
+        config, finished = run.read(with_model=True) if run else (None, None)
         chosen = settings.configuration(FLAGS, EPISODES, config).experiment
         if not FLAGS.tasks and chosen.kind != "classification":
             raise ValueError("a regressor is evaluated on --tasks=FILE.npz")
+        where = FLAGS.data_path, FLAGS.split
         if not FLAGS.tasks:
             check_dataset(FLAGS.data_path, chosen.dataset, chosen.crop, [FLAGS.split])
-    tasks = read_tasks(FLAGS.tasks) if FLAGS.tasks else None
+    given = read_tasks(FLAGS.tasks) if FLAGS.tasks else load_tested(chosen, *where)
     start_tensorflow()
     from leo_tf.classification import experiment, result
     from leo_tf.regression.export import load, predict_tasks
 
     if run and not finished:
-        module = importlib.import_module(f"leo_tf.{config.experiment.kind}.experiment")
-        module.export_best(config, run, FLAGS.data_path)
+        import_module(f"leo_tf.{chosen.kind}.experiment").export_best(config, run, FLAGS.data_path)
     folder = run.saved_model if run else FLAGS.saved_model
-    if tasks:
-        predictions = predict_tasks(load(folder), tasks, FLAGS.samples)
+    if FLAGS.tasks:
+        predictions = predict_tasks(load(folder), given, FLAGS.samples)
         return print(write_predictions(FLAGS.predictions, predictions))
-    found = experiment.evaluate(folder, chosen, FLAGS.episodes, FLAGS.data_path, FLAGS.split)
+    found = experiment.evaluate(folder, chosen, FLAGS.episodes, given, FLAGS.split)
     print(result.table(found))
     if FLAGS.json:
         write_json(FLAGS.json, found)

@@ -23,8 +23,10 @@ from absl import flags
 
 from data_pipeline import command_line
 from data_pipeline.datasets import DATA_PATH, check_dataset
+from leo_tf.classification import inputs
 from leo_tf.config import flags as settings
 from leo_tf.startup import start_tensorflow
+from leo_tf.training.claims import check
 from leo_tf.training.run_folder import RunFolder
 
 FLAGS = flags.FlagValues()
@@ -38,23 +40,28 @@ def main() -> int:
     """Run as the flags say."""
     with command_line.flags_at_fault():
         config = settings.configuration(FLAGS)
-        folder = RunFolder(FLAGS.run_dir or config.run_dir)
-        if not FLAGS.preset:
-            config = settings.configuration(FLAGS, base=folder.older())
+    folder = RunFolder(FLAGS.run_dir or config.run_dir)
+    older = None if FLAGS.preset else folder.older()
+    with command_line.flags_at_fault():
+        config = settings.configuration(FLAGS, base=older)
         if config.experiment.kind == "classification":
             check_dataset(FLAGS.data_path, config.experiment.dataset, config.experiment.crop)
-    start_tensorflow()
-    from leo_tf.training.fit import InterruptedRunError
-
+    splits = None
+    if config.experiment.kind == "classification":
+        splits = inputs.load(config, FLAGS.data_path)
+    check(folder, config, splits and splits.digests())
     for name, value in config.flat().items():
         print(f"  {name:30} {value}")
     print(f"run folder: {folder}", flush=True)
+    start_tensorflow()
+    from leo_tf.training.fit import InterruptedRunError
+
     experiment, result = (
         importlib.import_module(f"leo_tf.{config.experiment.kind}.{name}")
         for name in ("experiment", "result")
     )
     try:
-        found = experiment.train_and_test(config, folder, FLAGS.data_path)
+        found = experiment.train_and_test(config, folder, splits)
     except InterruptedRunError as interruption:
         print(f"{interruption}; the same command goes on from there", file=sys.stderr)
         return 130

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline.embeddings import EmbeddingSet
-from data_pipeline.episodes import EpisodeIndices, EpisodeSampler, EpisodeSizeError
+from data_pipeline.episode_sizes import default_queries as default_queries
+from data_pipeline.episodes import EpisodeIndices, EpisodeSampler
 from data_pipeline.normalisation import normalise
 from data_pipeline.streams import stream_seed, unrewritten
 from leo_tf.meta.accuracy import are_right, share_right
@@ -20,7 +21,6 @@ TASKS_DRAWN = 200  # the published meta-batch of evaluation; fixes which episode
 MOST_TASKS = 1000  # evaluated together, so that a class's block serves many episodes
 MOST_PAIRS = 2**18  # of support examples in them, which models that compare all pairs pay for
 MOST_GATHERED = 2**25  # numbers of the queries that are gathered together
-QUERIES_AND_SHOT = 600
 
 
 class Outcomes(NamedTuple):
@@ -53,22 +53,6 @@ def summarise(outcomes: Outcomes | Sequence[float] | np.ndarray) -> Accuracy:
     count = len(accuracies)
     ci95 = 196 * accuracies.std(ddof=1) / math.sqrt(count) if count > 1 else None
     return Accuracy(100 * accuracies.mean(), ci95, count, int((~finite).sum()))
-
-
-def default_queries(embeddings: EmbeddingSet, shot: int) -> int:
-    """Query images per class at evaluation: 600 - shot, or what the smallest class allows.
-
-    Raises:
-      EpisodeSizeError: if the smallest class has no image left for the query.
-    """
-    queries = min(QUERIES_AND_SHOT, int(embeddings.counts.min())) - shot
-    if queries < 1:
-        smallest = embeddings.class_names[int(embeddings.counts.argmin())]
-        raise EpisodeSizeError(
-            f"{embeddings.name}: class {smallest} has {embeddings.counts.min()} images, {shot} "
-            "support images and at least one query were asked for; lower the shot"
-        )
-    return queries
 
 
 class AccuracyValidation:

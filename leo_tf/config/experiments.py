@@ -28,7 +28,7 @@ class Experiment(Settings):
         1000, "outer steps between two meta-validations, each of which is saved", at_least=1
     )
     validation_episodes: int = setting(2000, "episodes of a meta-validation", at_least=1)
-    test_episodes: int = setting(10_000, "episodes of the final test", at_least=1)
+    test_episodes: int = setting(10_000, "episodes of the final test", at_least=1, trains=False)
     tasks: int = setting(12, "episodes in a training meta-batch", at_least=1)
     queries: int = setting(
         15, "query examples in training: of a class, or points of a function", at_least=1
@@ -40,6 +40,8 @@ class Classification(Experiment):
     """Few-shot classification of embeddings (paper, section 4.2)."""
 
     kind: ClassVar[str] = "classification"
+    goes_on: ClassVar[bool] = True  # with more steps, as if they had been asked for at once
+    models: ClassVar[tuple[str, ...]] = ()  # that a run trains before its main one
     methods: ClassVar[Mapping[str, Entry]] = METHODS
 
     crop: str = setting("center", "which embeddings of the images: center or multiview")
@@ -47,6 +49,9 @@ class Classification(Experiment):
     shot: int = setting(1, "support examples per class", at_least=1)
     train_on_val: bool = setting(
         False, "train on train and val together. The last step is then the result"
+    )
+    allow_overlap: bool = setting(
+        False, "go on, with a warning, if splits share embeddings", trains=False
     )
 
     def __post_init__(self) -> None:
@@ -68,6 +73,7 @@ class Regression(Experiment):
     """Few-shot regression of sines and lines (paper, section 4.1), as tuned here."""
 
     kind: ClassVar[str] = "regression"
+    goes_on: ClassVar[bool] = False  # the learning rate falls over all the steps asked for
     methods: ClassVar[Mapping[str, Entry]] = {
         "leo": Entry("LEO", "leo_regression", LEORegressionSettings)
     }
@@ -80,7 +86,9 @@ class Regression(Experiment):
     validate_every: int = with_default(Experiment, "validate_every", 500)
     validation_episodes: int = with_default(Experiment, "validation_episodes", 1000)
     test_episodes: int = with_default(Experiment, "test_episodes", 4000)
-    test_samples: int = setting(50, "networks sampled for a task of the final test", at_least=1)
+    test_samples: int = setting(
+        50, "networks sampled for a task of the final test", at_least=1, trains=False
+    )
     generator_tasks: int = setting(64, "tasks in a meta-batch without inner loops", at_least=1)
     generator_samples: int = setting(3, "networks sampled for each of these", at_least=1)
     tasks: int = with_default(Experiment, "tasks", 24)
@@ -126,6 +134,11 @@ class Regression(Experiment):
         return self.maml_steps or math.ceil(self.tasks_seen / self.maml_tasks)
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The models that a run trains before its main one, in order."""
+        return ("maml", "generator") if self.generator_steps else ("maml",)
+
+    @property
     def folder(self) -> str:
         """What sets a run apart, as the name of its folder."""
         return self.dataset
@@ -164,6 +177,16 @@ class Config:
             **dataclasses.asdict(self.experiment),
             **dataclasses.asdict(self.settings),
         }
+
+    def training(self) -> dict[str, Any]:
+        """Return those of `flat` that training depends on."""
+        of_tests = {
+            field.name
+            for part in (self.experiment, self.settings)
+            for field in dataclasses.fields(part)
+            if not field.metadata["trains"]
+        }
+        return {name: value for name, value in self.flat().items() if name not in of_tests}
 
 
 def make_config(

@@ -25,6 +25,7 @@ def setting(
     above: float | None = None,
     below: float | None = None,
     search: SearchSpace = None,
+    trains: bool = True,
 ) -> Any:
     """Declare one field of a settings class.
 
@@ -33,8 +34,10 @@ def setting(
       help: what it is, with its symbol and equation in the paper; the text of its flag.
       at_least, above, below: bounds of a number.
       search: values to try: (low, high), (low, high, "log") or a list; None: it is not searched.
+      trains: whether training depends on it; of a trained run, only others may be changed.
     """
-    metadata = {"help": help, "bounds": (at_least, above, below), "search": search}
+    bounds = at_least, above, below
+    metadata = {"help": help, "bounds": bounds, "search": search, "trains": trains}
     return dataclasses.field(default=default, metadata=metadata)
 
 

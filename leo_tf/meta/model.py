@@ -46,8 +46,8 @@ class MetaModel(keras.Model):
         self.settings = settings
 
     def batch_spec(self, sizes: EpisodeSizes) -> EpisodeSizes:
-        """Declare the episodes of a classifier's training step, given those of the experiment."""
-        return sizes
+        """Return the episodes of a classifier's training step, given those of the experiment."""
+        return self.settings.batch_spec(sizes)
 
     def noise_spec(self, shapes: Episodes) -> dict[str, Normal | Mask]:
         """Declare what a training step draws.

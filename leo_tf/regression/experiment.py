@@ -30,22 +30,22 @@ from leo_tf.regression.export import export
 from leo_tf.regression.model import LEORegressor, maml_regressor
 from leo_tf.regression.result import measure
 from leo_tf.regression.stream import held_out_tasks, training_steps
+from leo_tf.training.claims import claim
 from leo_tf.training.ending import conclude, no_result_if_diverged
 from leo_tf.training.fit import compile_model, fit
 from leo_tf.training.run_folder import RunFolder, write_json
+from leo_tf.training.run_parts import check_checkpoints
 from leo_tf.training.run_state import RunState
 from leo_tf.training.validation import Validation
 
 
-def train_and_test(
-    config: Config, folder: RunFolder, data_path: str | os.PathLike | None = None
-) -> dict[str, Any]:
+def train_and_test(config: Config, folder: RunFolder, splits: None = None) -> dict[str, Any]:
     """Train (or go on training) LEO and MAML in a folder; test, export and report LEO.
 
     Args:
       config: what to compute, a regression.
       folder: the run's folder.
-      data_path: not used: the tasks are drawn.
+      splits: not used: the tasks are drawn.
 
     Returns:
       The result, as in the folder's result.json.
@@ -55,12 +55,13 @@ def train_and_test(
       InterruptedRunError: on Ctrl-C or SIGTERM.
     """
     experiment = config.experiment
-    folder.claim(config)
+    check_checkpoints(folder, config)
+    claim(folder, config)
     with no_result_if_diverged(folder):
         maml, of_maml = train_maml(config, folder.of("maml"))
         generator, of_generator = train_generator(config, folder.of("generator"))
         model, trained = train_leo(config, generator, folder)
-    export(model, folder.saved_model, config.flat())
+    export(model, folder.saved_model, {**config.flat(), **folder.origin()})
     episodes, samples = experiment.test_episodes, experiment.test_samples
     tasks = held_out_tasks(experiment.seed, episodes, "test", points=experiment.points)
     with tqdm.tqdm(
@@ -94,7 +95,7 @@ def export_best(
     model, experiment = build(config), config.experiment
     state = _compiled(model, folder, experiment, experiment.steps, config.settings.outer_lr)
     print(f"{folder}: not finished; its best model is of step {state.require_best()}")
-    export(model, folder.saved_model, config.flat())
+    export(model, folder.saved_model, {**config.flat(), **folder.origin()})
 
 
 def train_maml(config: Config, folder: RunFolder) -> tuple[MAML, dict[str, Any]]:
@@ -176,7 +177,7 @@ def _compiled(model, folder, experiment, steps, lr):
     """Prepare a model to be trained or restored; returns its `RunState`."""
     optimizer = model.make_optimizer(_schedule(lr, steps, experiment.warmup_steps))
     compile_model(model, optimizer, steps, experiment.validate_every)
-    return RunState(folder, model)
+    return RunState(folder, model, interval=experiment.validate_every)
 
 
 def _schedule(lr, steps, warmup_steps):

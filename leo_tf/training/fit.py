@@ -56,10 +56,8 @@ def fit(
     Raises:
       InterruptedRunError: on Ctrl-C or SIGTERM, after everything was saved.
     """
-    start = state.restore()
-    if start:
+    if start := state.begin(steps):
         print(f"resuming {state.folder} at step {start}", flush=True)
-    state.folder.path.mkdir(parents=True, exist_ok=True)
     drop_rows_after(state.folder.metrics, start)
     older_metrics.convert(state.folder, model.settings)
     callbacks = [

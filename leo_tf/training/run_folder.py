@@ -11,10 +11,16 @@ from typing import Any
 from data_pipeline import atomic
 from leo_tf.config import Config, config_from_flat
 
-FORMAT = 2  # of config.json; files without a number are of format 1
+# Of config.json. Files without a number are of format 1; up to format 2, neither the run nor its
+# data are identified, and checkpoints bear no mark.
+FORMAT = 3
 # What (seed, step) draws. Raise it when the same pair draws something else: a run that is
 # half-way then cannot go on. Files without a number are of stream 1.
 STREAM = 1
+BESIDE: dict[str, Any] = {"format": 1, "stream": 1, "origin": {}}  # settings; in older files
+
+
+ABOUT = Path("assets.extra") / "about.json"  # of a SavedModel, where TensorFlow leaves room
 
 
 class RunFolder:
@@ -22,10 +28,12 @@ class RunFolder:
 
     Args:
       path: the folder; it need not be there.
+      within: the run's folder, of one of several models.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike, within: "RunFolder | None" = None) -> None:
         self.path = Path(path)
+        self.within = within
 
     def __str__(self) -> str:
         return str(self.path)
@@ -79,62 +87,60 @@ class RunFolder:
 
     def of(self, name: str) -> "RunFolder":
         """Return the folder of a model that a run trains beside its main one."""
-        return RunFolder(self.path / name)
+        return RunFolder(self.path / name, self)
 
     def withdraw(self) -> None:
         """Take away the figures and the SavedModel, if there are any."""
         self.result.unlink(missing_ok=True)
         shutil.rmtree(self.saved_model, ignore_errors=True)
 
-    def claim(self, config: Config) -> None:
-        """Make the folder and write the configuration there, or check that it is the same.
+    @property
+    def identity(self) -> str | None:
+        """What marks the checkpoints of the run, or of this model of it; None in older folders.
 
         Raises:
-          ValueError: if the folder belongs to another configuration or is half-way in another
-            stream of random numbers, or cannot be written.
+          ValueError: one line, if the configuration cannot be read.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            if not self.config.exists():
-                numbers = {"format": FORMAT, "stream": STREAM}
-                write_json(self.config, {**numbers, **config.flat()})
-                return
-        except OSError as error:
-            raise ValueError(
-                f"{self}: cannot write here ({error.strerror}); choose another --run_dir"
-            ) from None
-        theirs, stream = self._read_config()
-        ours, theirs = config.flat(), theirs.flat()
-        differences = [
-            f"{name} is {theirs.get(name)!r} there and {ours.get(name)!r} now"
-            for name in {**ours, **theirs}
-            if theirs.get(name) != ours.get(name)
-        ]
-        if differences:
-            raise ValueError(
-                f"{self.config}: this folder belongs to another configuration: "
-                f"{'; '.join(differences)}; choose another --run_dir"
-            )
-        if stream != STREAM and not self.result.exists():
-            raise ValueError(
-                f"{self.config}: half-way in stream {stream} of random numbers, this version draws "
-                f"stream {STREAM}; evaluate its best model by python -m leo_tf.evaluate "
-                f"--run_dir={self}, or start anew in another --run_dir"
-            )
+        if self.within is not None:
+            whole = self.within.identity
+            return whole and f"{whole}/{self.path.name}"
+        return self.origin().get("run") if self.config.is_file() else None
 
-    def read(self) -> tuple[Config, dict[str, Any] | None]:
+    def origin(self) -> dict[str, Any]:
+        """Return what tells the run and its data from others: {"run": text, "data": {split: text}}.
+
+        Empty in folders of older versions.
+
+        Raises:
+          ValueError: one line, if the configuration cannot be read.
+        """
+        return self.written()[1]["origin"]
+
+    def read(self, with_model: bool = False) -> tuple[Config, dict[str, Any] | None]:
         """Return the configuration of a run, and its result, or None if it is not finished.
 
+        Args:
+          with_model: whether a finished run must have its SavedModel, too.
+
         Raises:
-          FileNotFoundError, ValueError: one line, if there is no run in the folder.
+          FileNotFoundError, ValueError: one line, if there is no run in the folder, or its
+            SavedModel is missing or another run's.
         """
         if not self.config.is_file():
             raise FileNotFoundError(
                 f"{self}: no run here (it has no {self.config.name}); give the --run_dir of one"
             )
-        remedy = "give the same command again, which tests again"
-        result = read_json(self.result, remedy) if self.result.is_file() else None
-        return self._read_config()[0], result
+        config = self.written()[0]
+        if not self.result.is_file():
+            return config, None
+        result = read_json(self.result, "give the same command again, which tests again")
+        # The result of a shorter run, which is given more steps, stays until there is a new one.
+        steps = config.experiment.steps
+        if result.get("steps", steps) not in (steps, 0):
+            return config, None
+        if with_model:
+            self._check_saved_model()
+        return config, result
 
     def older(self) -> Config | None:
         """Return the configuration of a run that lacks settings of this version.
@@ -147,23 +153,55 @@ class RunFolder:
         """
         if not self.config.is_file():
             return None
-        config = self._read_config()[0]
+        config = self.written()[0]
         return config if config.flat().keys() - json.loads(self.config.read_text()) else None
 
-    def _read_config(self):
-        """Return the configuration that is there, and the number of its stream."""
+    def _check_saved_model(self):
+        """Raise a ValueError if the SavedModel is missing or another run's."""
+        remedy = "give the same command again, which exports it again"
+        if not (self.saved_model / "saved_model.pb").is_file():
+            raise ValueError(
+                f"{self.saved_model}: is missing, though the run is finished; {remedy}"
+            )
+        about = self.saved_model / ABOUT
+        told = read_json(about, remedy) if about.is_file() else {}
+        if told.get("run") != self.identity:
+            raise ValueError(f"{self.saved_model}: is another run's; {remedy}")
+
+    def steps_saved(self) -> list[int]:
+        """Return the steps of the checkpoints that are there, in order."""
+        return steps_in(self.checkpoints)
+
+    def written(self) -> tuple[Config, dict[str, Any]]:
+        """Return the configuration that is there, and what its file holds beside it.
+
+        That is {"format": number, "stream": number, "origin": see `origin`}.
+
+        Raises:
+          ValueError: one line, if it cannot be read.
+        """
         try:
             theirs = json.loads(self.config.read_text())
-            form, stream = theirs.pop("format", 1), theirs.pop("stream", 1)
-            if form > FORMAT:
-                raise ValueError(f"its format {form} is newer than this version's {FORMAT}")
-            return config_from_flat(theirs), stream
+            beside = {name: theirs.pop(name, old) for name, old in BESIDE.items()}
+            if beside["format"] > FORMAT:
+                raise ValueError(
+                    f"its format {beside['format']} is newer than this version's {FORMAT}"
+                )
+            if not isinstance(beside["origin"], dict):
+                raise ValueError(f"its origin is {beside['origin']!r}")
+            return config_from_flat(theirs), beside
         except OSError as error:
             raise ValueError(f"{self.config}: cannot be read ({error.strerror})") from None
         except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"{self.config}: not a configuration ({error}); choose another --run_dir"
             ) from None
+
+
+def steps_in(folder: Path) -> list[int]:
+    """Return the steps of the checkpoints in a folder, in order."""
+    names = (path.stem.removeprefix("step-") for path in folder.glob("step-*.index"))
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 def read_json(path: str | os.PathLike, remedy: str) -> dict[str, Any]:

@@ -18,12 +18,17 @@ class RunState:
       model: a built `MetaModel`, compiled with a built optimizer.
       choose_best: whether the best model by meta-validation is the run's result; otherwise
         the last one is.
+      interval: steps from one validation to the next; only the last step of a run is validated
+        between.
     """
 
-    def __init__(self, folder: RunFolder, model: MetaModel, choose_best: bool = True) -> None:
+    def __init__(
+        self, folder: RunFolder, model: MetaModel, choose_best: bool = True, interval: int = 1
+    ) -> None:
         self.folder = folder
         self.choose_best = choose_best
         self._model = model
+        self._interval = interval
         self._best_score = tf.Variable(-math.inf, dtype=tf.float64)
         self._best_step = tf.Variable(0, dtype=tf.int64)
         self._timing = tf.Variable([0.0, 0.0], dtype=tf.float64)  # steps, seconds
@@ -36,8 +41,15 @@ class RunState:
         optimizer = [v.value for v in model.optimizer.variables]
         everything = {**weights, "optimizer": optimizer, "timing": self._timing}
         everything["not_finite"] = self._not_finite
-        self._latest = CheckpointFolder(folder.checkpoints, everything, later=("not_finite",))
-        self._best = CheckpointFolder(folder.best, weights)
+        mark = folder.identity
+        # Score and step of the best model whatever the number of steps: what a longer run has.
+        self._before = tf.Variable([-math.inf, 0.0], dtype=tf.float64)
+        if mark is not None:
+            everything["before"] = self._before
+        self._latest = CheckpointFolder(
+            folder.checkpoints, everything, later=("not_finite",), mark=mark
+        )
+        self._best = CheckpointFolder(folder.best, weights, mark=mark)
 
     @property
     def step(self) -> int:
@@ -91,19 +103,52 @@ class RunState:
         """Keep the model as it is as the run's result so far."""
         self._best_score.assign(score)
         self._best_step.assign(self.step)
+        if self.step % self._interval == 0:
+            self._before.assign([score, self.step])
         self._best.save(self.step)
 
     def save(self) -> None:
         """Save everything that resuming needs."""
         self._latest.save(self.step)
 
-    def restore(self) -> int:
-        """Restore the latest checkpoint; returns its step, 0 if there is none."""
-        return self._latest.restore() or 0
+    def restore(self, steps: int | None = None) -> int | None:
+        """Restore the latest checkpoint.
+
+        Args:
+          steps: the last step of the run. If the best model is the last one of a shorter run, which
+            this run would not have validated, the best before it is the best again.
+
+        Returns:
+          Its step, or None if there is none.
+        """
+        found = self._latest.restore()
+        best = int(self._best_step)
+        if found is not None and steps is not None and steps > best and best % self._interval:
+            self._restore_before(best)
+        return found
+
+    def begin(self, steps: int) -> int:
+        """Restore the latest checkpoint, or save the first one; returns its step.
+
+        So a folder of a run that has begun and has no checkpoints is known to have lost them.
+        """
+        found = self.restore(steps)
+        if found is None:
+            self.save()
+        return found or 0
+
+    def _restore_before(self, last):
+        """Make the best model before the last step of a shorter run the best."""
+        if self.folder.identity is None:
+            return  # a run of an older version, which did not note it
+        score, step = self._before.numpy()
+        self._best_score.assign(score)
+        self._best_step.assign(int(step))
+        self._best.forget(last)
 
     def restore_best(self) -> int | None:
         """Give the model the variables of the run's result; returns their step, or None."""
-        return self._best.restore()
+        return self._best.restore(self.best_step or None)
 
     def require_best(self) -> int:
         """Restore the best model and return its step; ValueError if there is no finite one yet."""

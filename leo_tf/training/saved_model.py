@@ -9,9 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from data_pipeline.atomic import temporary_path
-from leo_tf.training.run_folder import read_json, write_json
-
-ABOUT = Path("assets.extra") / "about.json"  # where TensorFlow leaves room for others
+from leo_tf.training.run_folder import ABOUT, read_json, write_json
 
 
 def save(

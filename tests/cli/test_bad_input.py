@@ -11,7 +11,7 @@ import leo_tf
 from data_pipeline import EmbeddingSet
 from data_pipeline.episodes import EpisodeSizeError
 from leo_tf.classification import export
-from leo_tf.classification.experiment import Splits, check_sizes, make
+from leo_tf.classification.inputs import Splits, check_sizes
 from leo_tf.config import make_config
 
 COMMANDS = [
@@ -142,9 +142,9 @@ def test_help_starts_with_what_the_command_does(quick, module):
     assert max(len(line) for line in lines if not line.startswith("  --")) <= 100
 
 
-def test_run_refuses_episodes_larger_than_the_data_before_it_trains(data_path, tmp_path):
+def test_run_refuses_episodes_larger_than_the_data_before_it_trains(quick, data_path, tmp_path):
     settings = {**TINY_RUN, "way": 7}
-    done = command("leo_tf.run", data_path=data_path, run_dir=tmp_path / "run", **settings)
+    done = quick("leo_tf.run", data_path=data_path, run_dir=tmp_path / "run", **settings)
     assert_refused(done, 2, "tiny/center/val has 6 classes, 7 were asked for; lower the way")
     assert not (tmp_path / "run").exists()
 
@@ -160,9 +160,8 @@ def test_run_refuses_episodes_larger_than_the_data_before_it_trains(data_path, t
 )
 def test_every_split_must_be_large_enough(tiny, changes, said):
     config = make_config(**{**TINY_RUN, **changes})
-    classifier = make(config, tiny["train"])
     with pytest.raises(EpisodeSizeError, match=re.escape(said)):
-        check_sizes(config.experiment, Splits(**tiny), classifier)
+        check_sizes(config, Splits(**tiny))
 
 
 def test_run_names_a_truncated_pickle(data_path, tmp_path):

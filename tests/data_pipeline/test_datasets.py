@@ -49,7 +49,7 @@ def test_splits_to_be_joined_must_be_different(tmp_path):
         load_split(tmp_path, "mine", split="train+val")
     other = EmbeddingSet.from_arrays(arrays(prefix="b", dim=8))
     released_format.write(folder / "val_embeddings.pkl", other)
-    with pytest.raises(ValueError, match=r"sizes \(mine/center/train: 7, mine/center/val: 8\)"):
+    with pytest.raises(ValueError, match="val has embeddings of size 8, mine/center/train of"):
         load_split(tmp_path, "mine", split="train+val")
 
 

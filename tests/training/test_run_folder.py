@@ -5,6 +5,7 @@ import json
 import pytest
 
 from leo_tf.config import make_config
+from leo_tf.training.claims import claim
 from leo_tf.training.run_folder import FORMAT, STREAM, RunFolder, write_json
 
 CONFIG = make_config(dataset="tiny", way=3)
@@ -14,7 +15,7 @@ CONFIG = make_config(dataset="tiny", way=3)
 def folder(tmp_path):
     """A folder that belongs to `CONFIG`."""
     folder = RunFolder(tmp_path / "run")
-    folder.claim(CONFIG)
+    claim(folder, CONFIG)
     return folder
 
 
@@ -24,23 +25,33 @@ def rewritten(folder, **changes):
     write_json(folder.config, {name: v for name, v in written.items() if v is not None})
 
 
+def saved(checkpoints, *steps):
+    """Make a folder look as if checkpoints had been saved there."""
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    for step in steps:
+        (checkpoints / f"step-{step}.index").touch()
+
+
 def refused(folder, config=CONFIG):
     with pytest.raises(ValueError) as caught:
-        folder.claim(config)
+        claim(folder, config)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_the_configuration_is_written_with_its_numbers(folder):
     written = json.loads(folder.config.read_text())
-    assert written == {"format": FORMAT, "stream": STREAM, **CONFIG.flat()}
-    folder.claim(CONFIG)
+    origin = {"run": folder.identity, "data": {}}
+    assert written == {"format": FORMAT, "stream": STREAM, "origin": origin, **CONFIG.flat()}
+    claim(folder, CONFIG)
     assert json.loads(folder.config.read_text()) == written
 
 
 def test_an_older_file_without_numbers_and_newer_settings_is_the_same_configuration(folder):
-    rewritten(folder, format=None, stream=None, experiment=None, method=None, kl_weight=None)
-    folder.claim(CONFIG)
+    rewritten(
+        folder, format=None, stream=None, origin=None, experiment=None, method=None, kl_weight=None
+    )
+    claim(folder, CONFIG)
     assert folder.read() == (CONFIG, None)
 
 
@@ -75,7 +86,8 @@ def test_a_run_half_way_in_another_stream_is_refused_and_a_finished_one_is_not(f
     assert f"half-way in stream {STREAM - 1} of random numbers" in line
     assert f"python -m leo_tf.evaluate --run_dir={folder}" in line
     write_json(folder.result, {"test_accuracy": 50.0})
-    folder.claim(CONFIG)
+    saved(folder.checkpoints, CONFIG.experiment.steps)
+    claim(folder, CONFIG)
     assert folder.read() == (CONFIG, {"test_accuracy": 50.0})
 
 

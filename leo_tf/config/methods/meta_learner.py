@@ -1,7 +1,9 @@
 """Settings that methods have in common."""
 
 import dataclasses
+from typing import ClassVar
 
+from data_pipeline.episode_sizes import EpisodeSizes
 from leo_tf.config.settings import Settings, setting
 
 
@@ -9,10 +11,21 @@ from leo_tf.config.settings import Settings, setting
 class Method(Settings):
     """A method without settings."""
 
+    trained: ClassVar[bool] = False
+
+    def batch_spec(self, sizes: EpisodeSizes) -> EpisodeSizes:
+        """Declare the episodes of a training step, given those of the experiment.
+
+        Told from the settings alone, so that sizes that the data do not allow are found at once.
+        """
+        return sizes
+
 
 @dataclasses.dataclass(frozen=True)
 class MetaLearner(Method):
     """A method whose variables are meta-learned by clipped outer steps of Adam."""
+
+    trained: ClassVar[bool] = True
 
     outer_lr: float = setting(
         1e-4,

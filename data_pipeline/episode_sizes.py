@@ -1,0 +1,76 @@
+"""How large episodes are, and whether embeddings are enough for them; needs no TensorFlow."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from data_pipeline.command_line import SettingError
+from data_pipeline.embeddings import EmbeddingSet
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+QUERIES_AND_SHOT = 600  # images of a class in an episode of the published evaluation
+
+
+class Episodes(NamedTuple):
+    """A batch of tasks. For classification, a label is the class's position in its episode."""
+
+    support: "tf.Tensor"  # [tasks, way, shot, dim]
+    support_labels: "tf.Tensor"  # int32 [tasks, way, shot]
+    query: "tf.Tensor"  # [tasks, way, queries, dim]
+    query_labels: "tf.Tensor"  # int32 [tasks, way, queries]
+
+
+class EpisodeSizes(NamedTuple):
+    """Of what size the episodes of a batch are, and how many it has."""
+
+    way: int  # classes in an episode, N
+    shot: int  # support examples of a class, K
+    queries: int  # query examples of a class, Q
+    tasks: int  # episodes in the batch
+
+    def shapes(self, dim: int) -> Episodes:
+        """Return the shapes of a batch of episodes of embeddings of size `dim`."""
+        support = (self.tasks, self.way, self.shot)
+        query = (self.tasks, self.way, self.queries)
+        return Episodes((*support, dim), support, (*query, dim), query)
+
+
+class EpisodeSizeError(SettingError):
+    """Episodes larger than the embeddings that they are to be drawn from."""
+
+
+def check_episode(embeddings: EmbeddingSet, way: int, shot: int, queries: int) -> None:
+    """Raise an EpisodeSizeError if a set is too small for episodes of these sizes."""
+    for name, value in (("way", way), ("shot", shot), ("queries", queries)):
+        if value < 1:
+            raise EpisodeSizeError(f"{name} must be at least 1, not {value}")
+    if way > embeddings.num_classes:
+        raise EpisodeSizeError(
+            f"{embeddings.name} has {embeddings.num_classes} classes, "
+            f"{way} were asked for; lower the way"
+        )
+    smallest = int(np.argmin(embeddings.counts))
+    if shot + queries > embeddings.counts[smallest]:
+        raise EpisodeSizeError(
+            f"{embeddings.name}: class {embeddings.class_names[smallest]} has "
+            f"{embeddings.counts[smallest]} images, {shot} support and {queries} query images "
+            "were asked for; lower the shot or the queries"
+        )
+
+
+def default_queries(embeddings: EmbeddingSet, shot: int) -> int:
+    """Query images per class at evaluation: 600 - shot, or what the smallest class allows.
+
+    Raises:
+      EpisodeSizeError: if the smallest class has no image left for the query.
+    """
+    queries = min(QUERIES_AND_SHOT, int(embeddings.counts.min())) - shot
+    if queries < 1:
+        smallest = embeddings.class_names[int(embeddings.counts.argmin())]
+        raise EpisodeSizeError(
+            f"{embeddings.name}: class {smallest} has {embeddings.counts.min()} images, {shot} "
+            "support images and at least one query were asked for; lower the shot"
+        )
+    return queries

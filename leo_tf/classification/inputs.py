@@ -1,0 +1,94 @@
+"""What a classification trains and tests on, read and checked; needs no TensorFlow."""
+
+import os
+from typing import NamedTuple
+
+from data_pipeline.datasets import DATA_PATH, load_split, load_splits
+from data_pipeline.embeddings import EmbeddingSet
+from data_pipeline.episode_sizes import EpisodeSizes, check_episode, default_queries
+from leo_tf.config import Config
+from leo_tf.config.experiments import Classification
+
+
+class Splits(NamedTuple):
+    """The `EmbeddingSet`s of a run."""
+
+    train: EmbeddingSet  # or train and val together
+    val: EmbeddingSet
+    test: EmbeddingSet
+
+    def digests(self) -> dict[str, str]:
+        """Return {split: what tells its embeddings from any others}."""
+        return {name: split.content.digest for name, split in self._asdict().items()}
+
+
+def load(config: Config, data_path: str | os.PathLike | None = None) -> Splits:
+    """Read what a run trains and tests on, and check that it is enough, and apart.
+
+    Args:
+      config: a classification.
+      data_path: folder of data sets.
+
+    Raises:
+      FileNotFoundError, ValueError: one line about the data.
+      EpisodeSizeError: if a split is too small.
+    """
+    experiment = config.experiment
+    names = [train_split(experiment), *Splits._fields[1:]]
+    data_path = DATA_PATH if data_path is None else data_path
+    where = data_path, experiment.dataset, experiment.crop
+    splits = Splits(*load_splits(*where, names, experiment.allow_overlap))
+    check_sizes(config, splits)
+    return splits
+
+
+def load_train(
+    experiment: Classification, data_path: str | os.PathLike | None = None
+) -> EmbeddingSet:
+    """Read what a run is trained on.
+
+    Raises:
+      FileNotFoundError, ValueError: one line about the data.
+    """
+    data_path = DATA_PATH if data_path is None else data_path
+    return load_split(data_path, experiment.dataset, experiment.crop, train_split(experiment))
+
+
+def load_tested(
+    experiment: Classification, data_path: str | os.PathLike, split: str = "test"
+) -> EmbeddingSet:
+    """Read a split to test on, and check that it is enough.
+
+    Args:
+      experiment: the data set and the sizes of an episode.
+      data_path: folder of data sets.
+      split: train, val or test.
+
+    Raises:
+      FileNotFoundError, ValueError: one line about the data.
+      EpisodeSizeError: if the split is too small.
+    """
+    embeddings = load_split(data_path, experiment.dataset, experiment.crop, split)
+    check_test_sizes(experiment, embeddings)
+    return embeddings
+
+
+def train_split(experiment: Classification) -> str:
+    """Return the name of the split that an experiment trains on."""
+    return "train+val" if experiment.train_on_val else "train"
+
+
+def check_sizes(config: Config, splits: Splits) -> None:
+    """Raise an EpisodeSizeError if a split is too small for the episodes of a run."""
+    if config.settings.trained:
+        of_run = (getattr(config.experiment, name) for name in EpisodeSizes._fields)
+        way, shot, queries, _ = config.settings.batch_spec(EpisodeSizes(*of_run))
+        check_episode(splits.train, way, shot, queries)
+    for split in (splits.val, splits.test):
+        check_test_sizes(config.experiment, split)
+
+
+def check_test_sizes(experiment: Classification, split: EmbeddingSet) -> None:
+    """Raise an EpisodeSizeError if a split is too small to validate or test on."""
+    queries = default_queries(split, experiment.shot)
+    check_episode(split, experiment.way, experiment.shot, queries)
