@@ -56,10 +56,7 @@ def fit(
     Raises:
       InterruptedRunError: on Ctrl-C or SIGTERM, after everything was saved.
     """
-    if start := state.begin(steps):
-        print(f"resuming {state.folder} at step {start}", flush=True)
-    drop_rows_after(state.folder.metrics, start)
-    older_metrics.convert(state.folder, model.settings)
+    start = _begin(model, state, steps)
     callbacks = [
         Progress(state, steps, name),
         TellNonFinite(state, name),
@@ -85,6 +82,15 @@ def fit(
         if model.stop_training:
             stopped = f"{name} stopped" if name else "stopped"
             raise InterruptedRunError(f"{stopped} at step {state.step} of {steps}, all saved")
+
+
+def _begin(model, state, steps):
+    """Restore a run and make its metrics.csv end where it is; returns the step to go on from."""
+    if start := state.begin(steps):
+        print(f"resuming {state.folder} at step {start}", flush=True)
+    drop_rows_after(state.folder.metrics, start)
+    older_metrics.convert(state.folder, model.settings)
+    return start
 
 
 def segments(start: int, steps: int, interval: int) -> list[tuple[int, int, int]]:
