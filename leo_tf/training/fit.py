@@ -42,8 +42,7 @@ def fit(
 ) -> None:
     """Train from where a run's folder is to its last step.
 
-    Ends before, at the first validation at which the model's variables are not finite: no step
-    brings them back.
+    Ends before where a validation finds variables that are not finite: no step brings them back.
 
     Args:
       model, state: a model compiled by `compile_model`, and its `RunState`.
@@ -69,11 +68,10 @@ def fit(
     for first, length, epochs in segments(start, steps, validate_every):
         if first % validate_every == 0 and not state.is_finite:
             return
-        epoch = first // validate_every
         model.fit(
             dataset(first),
-            initial_epoch=epoch,
-            epochs=epoch + epochs,
+            initial_epoch=first // validate_every,
+            epochs=first // validate_every + epochs,
             steps_per_epoch=length,
             shuffle=False,
             verbose=0,
