@@ -105,9 +105,9 @@ class Regression(Experiment):
     )
     maml_tasks: int = setting(24, "tasks in a meta-batch of MAML", at_least=1)
     maml_lr: float = setting(
-        1e-3, "learning rate of Adam for MAML", above=0, search=(1e-4, 1e-2, "log")
+        8e-3, "learning rate of Adam for MAML", above=0, search=(1e-4, 1e-2, "log")
     )
-    maml_inner_steps: int = setting(10, "steps of MAML's inner loop")
+    maml_inner_steps: int = setting(20, "steps of MAML's inner loop")
     maml_inner_lr: float = setting(
         0.05, "initial step size of MAML's inner loop, of each parameter; meta-learned"
     )
