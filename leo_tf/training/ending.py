@@ -35,12 +35,11 @@ def conclude(state: RunState, steps: int, name: str | None = None) -> dict[str, 
             "start anew in another --run_dir"
         )
     if not kept or not state.is_finite:  # version 0.1 kept some that are not
-        what = f"{name}: training" if name else "training"
         first = state.non_finite_loss_step
-        loss = f", its loss not finite from step {first} on" if first else ""
+        loss = f", its loss not finite first at step {first}" if first else ""
         raise DivergedRunError(
-            f"{state.folder}: {what} ended at step {taken} of {steps} without a finite "
-            f"model{loss}; try lower learning rates, in another --run_dir"
+            f"{state.folder}: {_training(name)} ended at step {taken} of {steps} without a finite "
+            f"validation{loss}; try lower learning rates, in another --run_dir"
         )
     diverged = None
     if not finite:
@@ -64,16 +63,19 @@ def remarks(figures: Mapping[str, Any], name: str | None = None) -> list[str]:
       figures: what it returned; a result of version 0.1 has less, and nothing is said.
       name: what was trained, for people; None where there is only one thing.
     """
-    said, what = [], f"{name}: " if name else ""
+    said = []
     if diverged := figures.get("diverged"):
-        best = figures["best_step"]
-        said.append(f"{what}training diverged, {diverged}; the result is the model of step {best}.")
+        said.append(f"diverged, {diverged}; the result is the model of step {figures['best_step']}")
     if first := figures.get("non_finite_loss_step"):
-        said.append(f"{what}the training loss was not finite, first at step {first}.")
+        said.append(f"had a loss that was not finite, first at step {first}")
     if guarded := figures.get("nan_guard_steps"):
-        steps = "step" if guarded == 1 else "steps"
-        said.append(f"{what}the NaN guard replaced the gradients of {guarded} {steps}.")
-    return said
+        said.append(f"fell back on the NaN guard in {guarded} of {figures['steps_taken']} steps")
+    what = _training(name)
+    return [f"{what[0].upper()}{what[1:]} {each}." for each in said]
+
+
+def _training(name):
+    return f"training of {name}" if name else "training"
 
 
 @contextlib.contextmanager

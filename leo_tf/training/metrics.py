@@ -6,6 +6,7 @@ that `IntervalMetrics` adds. runs/README.md lists them, with their units.
 
 import csv
 import io
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +39,8 @@ class IntervalMetrics(keras.callbacks.Callback):
         logs["step"] = self.run.step
         self.run.count_guarded(int(logs[NAN_GUARD]))
         for name in self.model.rate_names:
-            logs[name] = float(np.mean(getattr(self.model, name)))
+            rates = np.asarray(getattr(self.model, name), np.float64)
+            logs[name] = float(rates.mean()) if np.isfinite(rates).all() else math.nan
 
 
 def writers(folder: RunFolder) -> list[keras.callbacks.Callback]:
