@@ -127,6 +127,20 @@ def test_doors_files_and_functions_stay_short():
                     assert node.end_lineno - node.lineno < 50, (file, node.name)
 
 
+def test_no_json_is_written_that_may_hold_nan_or_infinity():
+    """Strict readers refuse such files; what is not finite is null, see `write_json`."""
+    written = []
+    for package in PACKAGES:
+        for file in (TOP / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                called = getattr(node, "func", None)
+                if getattr(called, "attr", getattr(called, "id", "")) in ("dump", "dumps"):
+                    given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                    if ast.unparse(called).startswith("json"):
+                        written.append((file.name, given.get("allow_nan")))
+    assert {allowed for _, allowed in written} == {"False"}, written
+
+
 def test_public_functions_are_annotated():
     missing = []
     for package in PACKAGES:

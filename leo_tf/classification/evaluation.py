@@ -204,9 +204,8 @@ def judge(
       mean: of raw embeddings, subtracted before they are normalised; None for nothing.
 
     Returns:
-      The number of right ones, float32 [tasks], see `leo_tf.meta.accuracy`; and whether the scores
-      of all classes about their own images are finite, bool [tasks], which they are not of weights
-      that are not.
+      The number of right ones, float32 [tasks], see `leo_tf.meta.accuracy`; and bool [tasks],
+      whether each class's scores of its own images are finite, as those of finite weights are.
     """
     way = tf.shape(weights)[1]
     starts, counts = tf.constant(embeddings.starts), tf.constant(embeddings.counts)
@@ -228,8 +227,8 @@ def judge(
         is_own = tf.range(tf.cast(way, tf.int64))[:, tf.newaxis] == positions
         right = are_right(logits, own, is_own[:, :, tf.newaxis], 0)
         right = _among_queries(tf.cast(right, tf.float32), indices, members)
-        finite = tf.reduce_all(tf.math.is_finite(own), axis=1)
-        found = tf.stack([right, tf.cast(~finite, tf.float32)], axis=1)
+        bad = tf.cast(~tf.reduce_all(tf.math.is_finite(own), axis=1), tf.float32)
+        found = tf.stack([right, bad], axis=1)
         return tf.scatter_nd(tasks[:, tf.newaxis], found, [tf.shape(weights, tf.int64)[0], 2])
 
     per_class = tf.map_fn(
@@ -238,8 +237,8 @@ def judge(
         fn_output_signature=tf.TensorSpec([None, 2], tf.float32),
         parallel_iterations=2,
     )
-    right, not_finite = tf.unstack(tf.reduce_sum(per_class, axis=0), axis=1)
-    return right, not_finite == 0
+    right, bad = tf.unstack(tf.reduce_sum(per_class, axis=0), axis=1)
+    return right, bad == 0
 
 
 def _among_queries(right, indices, members):

@@ -1,5 +1,7 @@
 """The lines of a benchmark's table."""
 
+import math
+
 from leo_tf.performance.timing import Figure
 
 LABELS = {
@@ -44,5 +46,7 @@ def row(name: str, measured: Figure) -> str:
 
 
 def number(value: float) -> str:
-    """Write a number with about four digits."""
+    """Write a number with about four digits; "-" for one that is none."""
+    if not math.isfinite(value):
+        return "-"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:#.4g}".rstrip(".")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from data_pipeline import atomic
 from leo_tf.performance import machine
-from leo_tf.performance.scaling_report import Row, Sizes, draw, report
+from leo_tf.performance.scaling_report import SHOWN, Row, Sizes, draw, report
 
 POLL_SECONDS = 0.1
 OUT_OF_MEMORY = "out of memory"
@@ -94,6 +94,9 @@ def measure(sizes: Sizes, seconds: float, data_path: str | os.PathLike, memory: 
     if failure:
         return Row(sizes, failure=failure)
     result = json.loads(output.read_text())
+    for name in SHOWN:
+        if any(result["figures"][name][of] is None for of in ("low", "median", "high")):
+            return Row(sizes, failure=f"{name} was not measured")
     return Row(sizes, result["figures"], result["machine"])
 
 

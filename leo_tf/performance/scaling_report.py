@@ -43,6 +43,14 @@ COLUMNS = (
     ("compile, s", 11),
     ("peak memory, MiB", 17),
 )
+# The figures of the benchmark that the table and the plot show.
+SHOWN = (
+    "outer_steps_per_second",
+    "outer_step_cpu",
+    "step_flops",
+    "compile_seconds",
+    "peak_memory",
+)
 
 
 def table(rows: Sequence[Row]) -> str:

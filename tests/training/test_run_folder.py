@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from leo_tf.config import make_config
@@ -89,6 +90,32 @@ def test_a_run_half_way_in_another_stream_is_refused_and_a_finished_one_is_not(f
     saved(folder.checkpoints, CONFIG.experiment.steps)
     claim(folder, CONFIG)
     assert folder.read() == (CONFIG, {"test_accuracy": 50.0})
+
+
+def test_a_figure_that_is_not_finite_is_written_as_null(tmp_path):
+    def refuse(name):
+        raise AssertionError(f"no JSON: {name}")
+
+    nan, inf = float("nan"), float("inf")
+    values = {
+        "a": nan,
+        "b": [1.5, inf, {"c": -inf, "d": None}],
+        "e": (2, nan),
+        "f": "nan",
+        "g": np.float64("nan"),
+        "h": True,
+    }
+    write_json(tmp_path / "values.json", values)
+    text = (tmp_path / "values.json").read_text()
+    assert json.loads(text, parse_constant=refuse) == {
+        "a": None,
+        "b": [1.5, None, {"c": None, "d": None}],
+        "e": [2, None],
+        "f": "nan",
+        "g": None,
+        "h": True,
+    }
+    assert values["e"][0] == 2  # what was given stays as it is
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", ""])
