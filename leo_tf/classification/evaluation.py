@@ -222,13 +222,8 @@ def judge(
         logits = tf.reshape(logits, [way, -1, tf.shape(block)[0]])  # [way, members, images]
         if biases is not None:
             logits += tf.transpose(tf.gather(biases, tasks))[:, :, tf.newaxis]
-        nth = tf.range(tf.shape(tasks, out_type=tf.int64)[0])
-        own = tf.gather_nd(logits, tf.stack([positions, nth], axis=1))
-        is_own = tf.range(tf.cast(way, tf.int64))[:, tf.newaxis] == positions
-        right = are_right(logits, own, is_own[:, :, tf.newaxis], 0)
-        right = _among_queries(tf.cast(right, tf.float32), indices, members)
-        bad = tf.cast(~tf.reduce_all(tf.math.is_finite(own), axis=1), tf.float32)
-        found = tf.stack([right, bad], axis=1)
+        right, bad = _judge_members(logits, positions)
+        found = tf.stack([_among_queries(right, indices, members), bad], axis=1)
         return tf.scatter_nd(tasks[:, tf.newaxis], found, [tf.shape(weights, tf.int64)[0], 2])
 
     per_class = tf.map_fn(
@@ -239,6 +234,20 @@ def judge(
     )
     right, bad = tf.unstack(tf.reduce_sum(per_class, axis=0), axis=1)
     return right, bad == 0
+
+
+def _judge_members(logits, positions):
+    """Of the logits [way, members, images] of a class that is at `positions` in its members.
+
+    Returns:
+      Which images are right, [members, images]; whose own scores are not all finite, [members].
+    """
+    way, members = tf.unstack(tf.shape(logits, out_type=tf.int64)[:2])
+    own = tf.gather_nd(logits, tf.stack([positions, tf.range(members)], axis=1))
+    is_own = tf.range(way)[:, tf.newaxis] == positions
+    right = are_right(logits, own, is_own[:, :, tf.newaxis], 0)
+    bad = ~tf.reduce_all(tf.math.is_finite(own), axis=1)
+    return tf.cast(right, tf.float32), tf.cast(bad, tf.float32)
 
 
 def _among_queries(right, indices, members):
