@@ -88,8 +88,9 @@ def _of_images(path, fields, lenient):
     names, codes = _codes(path, classes)
     counts = np.bincount(codes)
     check_counts(path, names, counts)
+    order = np.argsort(codes, kind="stable")
     positions = np.empty_like(codes)
-    positions[np.argsort(codes, kind="stable")] = np.arange(len(codes))
+    positions[order] = np.arange(len(codes))
 
     def blocks():
         start = 0
@@ -97,7 +98,8 @@ def _of_images(path, fields, lenient):
             yield positions[start : start + len(block)], block
             start += len(block)
 
-    return Source(tuple(names), counts, embeddings.shape[1], blocks)
+    of_rows = [keys[row] for row in order] if keys and len(set(keys)) == len(keys) else None
+    return Source(tuple(names), counts, embeddings.shape[1], blocks, of_rows)
 
 
 def _of_classes(path, content):

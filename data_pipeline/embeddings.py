@@ -29,12 +29,14 @@ class Source:
       dim: size of an embedding.
       blocks: yields pairs (rows, block): a float32 block [m, dim] and the rows [m] it has in the
         array sorted by class. Every row comes exactly once.
+      keys: what names each row of the array sorted by class, if anything does.
     """
 
     class_names: tuple[str, ...]
     counts: np.ndarray
     dim: int
     blocks: Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]]
+    keys: Sequence[str] | None = None
 
     def to_array(self) -> np.ndarray:
         """Return the embeddings sorted by class, float32 [images, dim], in memory."""

@@ -22,7 +22,7 @@ _BEGINNINGS = (
     (b"x\x01", "zlib-compressed", _UNPACK),
     (b"x\xda", "zlib-compressed", _UNPACK),
     (b"\x89HDF", "an HDF5 file", _CONVERT),
-    (b"MATLAB 5.0", "a MATLAB file", _CONVERT),
+    (b"MATLAB ", "a MATLAB file", _CONVERT),
     (b"PAR1", "a Parquet file", _CONVERT),
     (b"ARROW1", "an Arrow file", _CONVERT),
     (b"FEA1", "a Feather file", _CONVERT),
@@ -34,6 +34,9 @@ _BEGINNINGS = (
     (b"GIF8", "a picture", "embed it first"),
     (b"%PDF", "a PDF", _AGAIN),
     (b"\x7fELF", "a program", _AGAIN),
+    (b"\0\5\x16\7", "what a Mac keeps about a file, not the file itself", _AGAIN),
+    (b"HTTP/1", "a server's answer with its header", _AGAIN),
+    (b"\xff\xfe", "damaged: it was saved as UTF-16 text, as PowerShell's > does", _AGAIN),
     (b"\xef\xbf\xbd", "damaged: it was read and saved as text on its way", _AGAIN),
     (b"\xc2\x80", "damaged: it was read and saved as text on its way", _AGAIN),
     (b"gAJ9", "a pickle written as base64 text", "decode it first (base64 -d)"),
@@ -110,5 +113,6 @@ def line_ends_changed(path: Path) -> bool:
 
 def is_table(beginning: bytes) -> bool:
     """Return whether a file begins like a text of columns, such as CSV."""
-    line, _, rest = beginning.partition(b"\n")
-    return bool(rest) and line.isascii() and bool(re.search(rb"[,;\t]", line))
+    line, end, _ = beginning.removeprefix(b"\xef\xbb\xbf").partition(b"\n")
+    printable = line.strip().replace(b"\t", b" ").decode("latin1").isprintable()
+    return bool(end) and printable and bool(re.search(rb"[,;\t]", line))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 KEY_FORM = "<anything>-<class label>-<image file>"
+_LABELS = "save what are classes alone as 'labels'"
 _SHOWN = 5
 _MOST_PARTS = 64  # between dashes; the ways to read a key grow with their square
 
@@ -31,7 +32,8 @@ def classes_of(keys: Sequence[Any], labels: Sequence[str] | None = None) -> list
             continue
         if not isinstance(key, str):
             raise ValueError(
-                f"the key of image {row} is {type(key).__name__}; it must be a string {KEY_FORM}"
+                f"the key of image {row} is {type(key).__name__}; it must be a string {KEY_FORM}; "
+                f"{_LABELS}"
             )
         candidates = _candidates(key, parts)
         if labels is not None and len(candidates) > 1:
@@ -111,5 +113,5 @@ def _fault(row, key, parts, candidates):
         )
     return (
         f"key {key!r} (image {row}) has {len(parts) - 1} dashes and no class label that the image "
-        f"file starts with; it must be {KEY_FORM}"
+        f"file starts with; it must be {KEY_FORM}; {_LABELS}"
     )

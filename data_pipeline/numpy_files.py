@@ -116,8 +116,8 @@ def _beside(path):
 def _npy(path):
     """Return the content of an .npy, and of what lies beside it."""
     array, others = _stored(path), _beside(path)
-    if array.dtype.kind == "O" and array.shape == () and not others:
-        return _numbers(path, array)[()]  # np.save of a dict
+    if _is_object(array) and not others:
+        return _numbers(path, array)[()]
     if not others:
         stem = path.stem.removesuffix("_embeddings")
         raise ValueError(
@@ -130,6 +130,11 @@ def _npy(path):
             name: RowsInMemory(_numbers(beside, _stored(beside))) for name, beside in others.items()
         },
     }
+
+
+def _is_object(array):
+    """Return whether an array is no array but a dict, which NumPy has saved as one object."""
+    return array.dtype.kind == "O" and array.shape == ()
 
 
 def _numbers(path, array) -> Any:
@@ -167,6 +172,8 @@ def _npz(path):
             arrays[name] = StoredArray(path, info.file_size, functools.partial(_Member, path, info))
         except ValueError as error:
             raise ValueError(f"{path}: its {name!r} {error}") from None
+    if len(arrays) == 1 and _is_object(*arrays.values()):
+        return _numbers(path, *arrays.values())[()]
     if arrays and all(name.startswith("arr_") for name in arrays):
         raise ValueError(
             f"{path}: its arrays have no names; save them by name: np.savez(file, "

@@ -65,8 +65,9 @@ def write(
 
     Args:
       path: where to; `<split>_embeddings.pkl` in a folder `<data_path>/<dataset>/<crop>`.
-      embeddings: what to write; see `EmbeddingSet.from_arrays`. A `Source` need not fit in memory.
-      split: the first part of the keys; by default the file name's.
+      embeddings: what to write; see `EmbeddingSet.from_arrays`. A `Source` need not fit in memory,
+        and its keys, if it has some, are written.
+      split: the first part of new keys; by default the file name's.
       dtype: type to store the embeddings as; float16 halves the file.
       progress: is told how many images have been written, block by block.
 
@@ -83,41 +84,53 @@ def write(
         raise ValueError(f"{path}: what is written is a pickle; let its name end in .pkl")
     source = embeddings.source() if isinstance(embeddings, EmbeddingSet) else embeddings
     names = class_names(source.class_names)
-    _say_what_is_unreadable(path, split, names)
+    keys = source.keys or list(_new_keys(split, names, source.counts))
+    _say_what_is_unreadable(path, names, keys)
     shape = (int(source.counts.sum()), source.dim)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.writer(path) as file:
         file.write(_PROTOCOL_4 if shape[0] * shape[1] * stored.itemsize >= 1 << 31 else _PROTOCOL_2)
         file.write(b"}(")
-        _write_keys(file, split, names, source.counts)
+        _write_keys(file, keys)
+        _write_labels(file, names, source.counts)
         file.write(_string("embeddings"))
         _write_array(file, shape, stored)
         _write_rows(file, path, source, stored, progress)
         file.write(b"tbu.")
 
 
-def _write_keys(file, split, names, counts):
-    """Write the keys, and the labels, of classes with so many images each."""
-    file.write(_string("keys") + b"](")
+def _new_keys(split, names, counts):
+    """Yield a key for each image of classes with so many images each."""
     for name, count in zip(names, counts, strict=True):
-        keys = (f"{split}-{name}-{name}_{i:05d}.jpg" for i in range(count))
-        file.write(b"".join(map(_string, keys)))
-    file.write(b"e" + _string("labels") + b"](")
+        for i in range(count):
+            yield f"{split}-{name}-{name}_{i:05d}.jpg"
+
+
+def _write_keys(file, keys):
+    """Write the keys."""
+    file.write(_string("keys") + b"](")
+    file.writelines(map(_string, keys))
+    file.write(b"e")
+
+
+def _write_labels(file, names, counts):
+    """Write the labels, which are the classes' names."""
+    file.write(_string("labels") + b"](")
     for i, (name, count) in enumerate(zip(names, counts, strict=True)):
         file.write(_string(name) + b"r" + struct.pack("<I", i))  # memoised
         file.write((b"j" + struct.pack("<I", i)) * (int(count) - 1))
     file.write(b"e")
 
 
-def _say_what_is_unreadable(path, split, names):
-    """Say on stderr which class names the published reader cannot read."""
-    unreadable = [name for name in names if "-" in name or "_" in name]
-    if "-" in split or unreadable:
-        some = f"class {unreadable[0]!r}" if unreadable else f"split {split!r}"
+def _say_what_is_unreadable(path, names, keys):
+    """Say on stderr what the published reader cannot read, if there is anything."""
+    unreadable = [f"class {name!r}" for name in names if "-" in name or "_" in name]
+    unreadable += [f"key {key!r}" for key in keys if key.count("-") != 2][: not unreadable]
+    if unreadable:
         more = f" and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
         print(
-            f"note: {path}: {some}{more} has a dash or an underscore, with which the published "
-            "code's reader cannot read the keys; this program can",
+            f"note: {path}: {unreadable[0]}{more} has a dash or an underscore with which the "
+            "published code's reader cannot read the keys; this program can",
             file=sys.stderr,
         )
 

@@ -8,7 +8,7 @@ import numpy as np
 from data_pipeline.pickles.pickled_array import PickledArray
 from data_pipeline.pickles.stand_ins import Foreign, ForeignObject
 
-_CONVERT = "convert it by np.asarray before it is saved"
+_CONVERT = "save it as a NumPy array"
 
 
 @runtime_checkable
@@ -54,7 +54,8 @@ class RowsInMemory:
 def kind_of(value: Any) -> str:
     """Return what a value from a file is, for a message: "a list", or the class that it names."""
     if isinstance(value, (Foreign, ForeignObject)):
-        return f"a {value.name} (which is not read, and nothing in it was run)"
+        article = "an" if value.name[:1] in "aeiou" else "a"
+        return f"{article} {value.name} (which is not read, and nothing in it was run)"
     return "a NumPy array" if isinstance(value, Rows) else f"a {type(value).__name__}"
 
 
@@ -70,10 +71,8 @@ def rows_of(value: Any) -> Rows:
         value = value.to_numpy().tolist()
     if not isinstance(value, (list, tuple)):
         raise ValueError(f"must be a NumPy array, not {kind_of(value)}; {_CONVERT}")
+    _check_items(value)
     items = [item.to_numpy() if isinstance(item, Rows) else item for item in value]
-    for item in items:
-        if isinstance(item, (Foreign, ForeignObject)):
-            raise ValueError(f"must be a NumPy array, not a list of {kind_of(item)}; {_CONVERT}")
     try:
         return RowsInMemory(np.array(items))
     except ValueError:
@@ -97,7 +96,15 @@ def items_of(value: Any, column: bool = False) -> list:
         return value.to_numpy().reshape(-1).tolist()
     if not isinstance(value, (list, tuple)):
         raise ValueError(f"must be a list or an array, not {kind_of(value)}; {_CONVERT}")
+    _check_items(value)
     return [
         item.to_numpy()[()] if isinstance(item, PickledArray) and not item.shape else item
         for item in value
     ]
+
+
+def _check_items(items):
+    """Raise a ValueError if an object of an unknown class is in a list."""
+    for item in items:
+        if isinstance(item, (Foreign, ForeignObject)):
+            raise ValueError(f"must be a NumPy array, not a list of {kind_of(item)}; {_CONVERT}")

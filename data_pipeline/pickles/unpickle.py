@@ -9,6 +9,7 @@ range of the file that is read in chunks later.
 import io
 import os
 import pickle
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,14 @@ from data_pipeline.pickles.stand_ins import (
 )
 
 PAYLOAD_BYTES = 1 << 20  # buffers at least this long stay in the file
+UNFRAMED_BYTES = 1 << 16  # buffers at least this long lie between frames
+
+# How a pickle of protocol 2 and above, or of a container in protocol 0 or 1, begins.
+_BEGINNING = re.compile(
+    rb"\x80|\((dp?|lp?|i\w)|[\]}][q.(]|c(numpy|collections|copy_?reg|_codecs)\b"
+)
+
+_load_stop: Callable[[Any], None] = pickle._Unpickler.dispatch[pickle.STOP[0]]
 
 
 class ForbiddenGlobalError(ValueError):
@@ -83,6 +92,8 @@ class _Reader(pickle._Unpickler):
         self._path = path
         self._size = size
         self._in_memory = isinstance(file, io.BytesIO)
+        self._frame_end = 0  # 0 before the first frame
+        self._long_end = 0
 
     def _decode_string(self, value):
         return _decode(value)
@@ -93,6 +104,8 @@ class _Reader(pickle._Unpickler):
             raise EOFError
         if (module, name) in GLOBALS:
             return GLOBALS[module, name]
+        if (module, name) == ("joblib.numpy_pickle", "NumpyArrayWrapper"):
+            raise _UnreadableError("is a joblib file; read it by joblib.load and save NumPy arrays")
         if not all(part.isidentifier() for part in f"{module}.{name}".split(".")):
             raise ValueError("a global that is no name")
         if is_hostile(module, name):
@@ -108,6 +121,8 @@ class _Reader(pickle._Unpickler):
         """Push a string or bytes, or a `Payload` for a long one."""
         header, decode = _COUNTED[opcode]
         (length,) = struct.unpack(header, self.read(struct.calcsize(header)))
+        if length >= UNFRAMED_BYTES:
+            self._long_end = self._file.tell() + length
         if length < PAYLOAD_BYTES or self._in_memory:
             data = self.read(length)
             if len(data) != length:
@@ -122,8 +137,24 @@ class _Reader(pickle._Unpickler):
         self.append(Payload(self._path, start, length, utf8=opcode in _TEXT))
 
     def load_frame(self) -> None:
-        """Skip a frame's header: frames only help to read ahead."""
-        self.read(8)
+        """Skip a frame's header: frames only help to read ahead, and to tell damage."""
+        self._check_frames(self._file.tell() - 1)
+        (length,) = struct.unpack("<Q", self.read(8))
+        self._frame_end = self._file.tell() + length
+
+    def load_stop(self) -> None:
+        """End."""
+        self._check_frames(self._file.tell())
+        _load_stop(self)
+
+    def _check_frames(self, position):
+        """Raise a ValueError if bytes are missing or too many since the last frame.
+
+        All of a pickle that has frames lies in them, but for long buffers and less than 4 bytes.
+        """
+        outside = position - max(self._frame_end, self._long_end)
+        if self._frame_end and (position < self._frame_end or outside > 3):
+            raise ValueError("bytes are missing or too many")
 
     def load_reduce(self) -> None:
         """Call a stand-in, or put one in place of what an unknown function would make."""
@@ -162,6 +193,7 @@ class _Reader(pickle._Unpickler):
             raise ValueError("a state for something that is no array")
 
     dispatch[pickle.FRAME[0]] = load_frame
+    dispatch[pickle.STOP[0]] = load_stop
     dispatch[pickle.REDUCE[0]] = load_reduce
     dispatch[pickle.BUILD[0]] = load_build
     for _opcode in _COUNTED:
@@ -217,12 +249,12 @@ def _fault(path, file, size, error):
     file.seek(0)
     beginning = file.read(200)
     again = "fetch or write it again"
+    if file_kinds.is_table(beginning):
+        return "is a table of text, not a pickle; save its arrays by NumPy (np.savez)"
+    if not _BEGINNING.match(beginning):
+        return f"is not a pickle, or not a whole one (it begins with {beginning[:16]!r}); {again}"
     if file_kinds.line_ends_changed(path):
         return "is damaged: a transfer as text changed its line ends; fetch it again, as binary"
-    if not beginning.startswith(pickle.PROTO):
-        if file_kinds.is_table(beginning):
-            return "is a table of text, not a pickle; save its arrays by NumPy (np.savez)"
-        return f"is not a pickle, or not a whole one (it begins with {beginning[:16]!r}); {again}"
     if position == size:
         return f"is truncated: it ends after {position} bytes, mid-pickle; {again}"
     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

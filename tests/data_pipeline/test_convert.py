@@ -67,6 +67,12 @@ def test_writes_the_released_format_from_each_of_these(tmp_path, kind):
     for key in value["keys"]:
         _, label, image = key.split("-")
         assert label == image.split("_")[0]
+    has_keys = kind in ("released", "ordered", "npz")
+    assert value["keys"][:2] == (
+        ["x-val0-val0_0.jpg", "x-val0-val0_1.jpg"]
+        if has_keys
+        else ["val-val0-val0_00000.jpg", "val-val0-val0_00001.jpg"]
+    )
 
 
 def test_the_command_says_what_to_run_next(tmp_path):

@@ -72,11 +72,15 @@ KINDS = {
     "JSON": (b'{"embeddings": [[1.0]]}', "not a pickle but a JSON text"),
     "CSV": (b"label,x,y\ncat,1.5,2.5\n", "is a table of text, not a pickle"),
     "CSV like a global": (b"class,x,y\ncat,1.5,2.5\n", "is a table of text, not a pickle"),
+    "CSV of Windows": (b"\xef\xbb\xbflabel;x\r\ncat;1\r\n", "is a table of text, not a pickle"),
+    "UTF-16": ("a".encode("utf-16"), "is damaged: it was saved as UTF-16 text"),
+    "answer": (b"HTTP/1.1 200 OK\r\n\r\n" + GOOD, "not a pickle but a server's answer"),
     "text": (b"cat\ndog\nowl and bat\n", "is not a pickle, or not a whole one"),
     "base64": (b"gAJ9cQEoVQRrZXlz", "not a pickle but a pickle written as base64 text"),
     "through text": (GOOD.decode("latin1").encode(), "is damaged: it was read and saved as text"),
     "replaced": (GOOD.decode(errors="replace").encode(), "is damaged: it was read and saved as te"),
     "cut": (GOOD[:-40], "is truncated: it ends after"),
+    "cut, of protocol 0": (pickle.dumps(content(), 0)[:-40], "is truncated: it ends after"),
     **{
         f"line ends of protocol {protocol}": (
             pickle.dumps(dict(content(), more=b"\n\n"), protocol).replace(b"\n", b"\r\n"),

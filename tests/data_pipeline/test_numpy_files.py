@@ -60,9 +60,12 @@ def test_npy_files_beside_each_other_are_read(tmp_path, name, beside):
 
 
 def test_a_saved_dict_is_read(tmp_path):
-    np.save(tmp_path / "train_embeddings.npy", {"embeddings": ROWS, "labels": LABELS})
-    source = numpy_files.read(tmp_path / "train_embeddings.npy")
-    np.testing.assert_array_equal(source.to_array(), SORTED)
+    content = {"embeddings": ROWS, "labels": LABELS}
+    np.save(tmp_path / "train_embeddings.npy", content)
+    np.savez(tmp_path / "train_embeddings.npz", content)
+    for ending in ("npy", "npz"):
+        source = numpy_files.read(tmp_path / f"train_embeddings.{ending}")
+        np.testing.assert_array_equal(source.to_array(), SORTED)
 
 
 def test_an_array_longer_than_a_block_comes_in_blocks(tmp_path):

@@ -189,7 +189,7 @@ def test_objects_of_other_classes_are_named_and_harmless(tmp_path, protocol, wha
         ("sklearn.preprocessing._data StandardScaler", False),
         ("jax._src.array _reconstruct_array", False),
         ("tensorflow.python.framework.ops convert_to_tensor", False),
-        ("joblib.numpy_pickle NumpyArrayWrapper", False),
+        ("xarray.core.dataset Dataset", False),
         ("__main__ Features", False),
         ("run Features", False),
     ],
@@ -203,6 +203,25 @@ def test_only_what_runs_code_is_called_hostile(tmp_path, name, hostile):
     assert isinstance(caught.value, unpickle.ForbiddenGlobalError) == hostile
     assert ("refused, it names" in str(caught.value)) == hostile
     assert "in it was run" in str(caught.value)
+
+
+def test_a_joblib_file_is_called_that(tmp_path):
+    path = tmp_path / "train_embeddings.pkl"
+    path.write_bytes(b"\x80\x04\x8c\x13joblib.numpy_pickle\x8c\x11NumpyArrayWrapper\x93)\x81.")
+    with pytest.raises(ValueError, match=r"is a joblib file; read it by joblib\.load"):
+        released_format.read(path)
+
+
+def test_bytes_missing_from_a_long_array_are_told_by_the_frames(tmp_path):
+    # As many as the opcodes between the array and what follows, so that all can be parsed.
+    rows = np.random.default_rng(0).normal(size=(400, 1000)).astype(np.float32)
+    data = pickle.dumps({"embeddings": rows, "labels": [i % 4 for i in range(400)]}, 4)
+    start = data.index(rows.tobytes())
+    path = tmp_path / "train_embeddings.pkl"
+    path.write_bytes(data[: start + 500] + data[start + 510 :])
+    assert pickle.loads(path.read_bytes())["labels"][3] == 3
+    with pytest.raises(ValueError, match=r"is (truncated|damaged)"):
+        released_format.read(path)
 
 
 def test_text_of_python_2_is_utf_8_or_latin_1(tmp_path):
