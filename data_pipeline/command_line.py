@@ -1,15 +1,17 @@
 """What every command does alike: flags, `--help`, and one line instead of a traceback."""
 
 import contextlib
-import signal
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from absl import flags
 
+from data_pipeline import paths, process
 from data_pipeline.version import __version__
+
+LARGEST = 2**31 - 1  # of whole numbers, as TensorFlow counts
 
 
 class SettingError(ValueError):
@@ -20,47 +22,107 @@ def run(
     main: Callable[..., int | None],
     values: flags.FlagValues,
     description: str,
-    argv: Sequence[str] | None = None,
+    argv: Sequence[Any] | None = None,
     operands: str | None = None,
 ) -> None:
     """Parse flags and run a command, then exit.
 
     `--help` and `--version` are answered here. A reader that goes away, `| head`, ends the command
-    quietly. Exit status: what `main` returns, or 2 for a bad flag, 130 after Ctrl-C, 1 for any
-    other fault of the input. Each of these with one line on stderr.
+    quietly. Exit status: what `main` returns, or 2 for a bad flag, 130 after Ctrl-C, 141 if nobody
+    reads the output any more, 1 for any other fault of the input. Each of these but 141 with one
+    line on stderr.
+
+    Every call begins with the flags' defaults, and what it changes in the process is given back.
 
     Args:
       main: the command; it raises flags.Error, ValueError or OSError with a line for the user.
       values: its flags.
       description: what it does, for `--help`.
-      argv: program name and arguments; by default those of this process.
+      argv: program name, which may be left out before a flag, and arguments, text or what stands
+        for it: paths and numbers. By default those of this process.
       operands: what the arguments that are no flags are, if there must be any; `main` gets their
         list.
     """
-    if argv is None and hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    argv = list(sys.argv if argv is None else argv)
+    with process.borrowed():
+        status, message = _outcome(lambda: _run(main, values, description, argv, operands))
+        lost, why = _outcome(sys.stdout.flush)
+        if lost and argv is None:
+            _abandon_output()
+        if lost and not status:
+            status, message = lost, why
+        if message:
+            with contextlib.suppress(OSError, ValueError):
+                print("error: " + " ".join(message.split()), file=sys.stderr, flush=True)
+    sys.exit(status)
+
+
+def _run(main, values, description, argv, operands):
+    """Answer `--help` and `--version`, or run the command; returns the exit status."""
+    for name in values:
+        values[name].unparse()
+    argv = _arguments(argv)
     if not {"--help", "-help", "-h"}.isdisjoint(argv):
         print(f"{description.strip()}\n\n{_help(values)}".rstrip())
-        sys.exit(0)
+        return 0
     if not {"--version", "-version"}.isdisjoint(argv):
         print(f"leo-tf {__version__}")
-        sys.exit(0)
+        return 0
+    arguments = values(argv)[1:]
+    if arguments and not operands:
+        raise flags.Error(f"every argument is a flag, --name=value; what is {arguments[0]!r}?")
+    if operands and not arguments:
+        raise flags.Error(f"name at least one {operands}")
+    return (main(arguments) if operands else main()) or 0
+
+
+def _outcome(function) -> tuple[Any, str]:
+    """Call a function; returns the exit status, and a line for the user or ""."""
     try:
-        arguments = values(argv)[1:]
-        if arguments and not operands:
-            raise flags.Error(f"every argument is a flag, --name=value; what is {arguments[0]!r}?")
-        if operands and not arguments:
-            raise flags.Error(f"name at least one {operands}")
-        sys.exit(main(arguments) if operands else main())
+        return function() or 0, ""
+    except SystemExit as leaving:
+        return leaving.code, ""
     except (flags.Error, SettingError) as error:
-        _exit(2, f"{error} (--help lists the flags)")
+        return 2, f"{error} (--help lists the flags)"
     except KeyboardInterrupt:
-        _exit(130, "interrupted")
+        return 130, "interrupted"
+    except BrokenPipeError:
+        return 141, ""
     except OSError as error:
-        _exit(1, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return 1, f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except ValueError as error:
-        _exit(1, str(error))
+        return 1, str(error)
+    except MemoryError:
+        return 1, "out of memory; lower the sizes"
+    except Exception as error:
+        # TensorFlow's own, which cannot be imported for this.
+        if type(error).__name__ != "ResourceExhaustedError":
+            raise
+        return 1, f"out of memory ({str(error).splitlines()[0]}); lower the sizes"
+
+
+def _arguments(argv):
+    """Return the program's name and its arguments as a list of text."""
+    if argv is None:
+        return list(sys.argv) or [""]
+    if isinstance(argv, str | bytes) or not hasattr(argv, "__iter__"):
+        raise flags.Error(f"arguments come as a list, such as ['run', '--seed=1'], not as {argv!r}")
+    given = []
+    for argument in argv:
+        if isinstance(argument, str | bytes | os.PathLike):
+            given.append(os.fsdecode(argument))
+        elif isinstance(argument, int | float):
+            given.append(str(argument))
+        else:
+            raise flags.Error(f"an argument must be text, not {argument!r}")
+    return given if given and not given[0].startswith("-") else ["leo-tf", *given]
+
+
+def _abandon_output():
+    """Have what could not be written go nowhere, or Python would try again at its end."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
 
 
 @contextlib.contextmanager
@@ -75,20 +137,67 @@ def flags_at_fault() -> Iterator[None]:
 def definer(values: flags.FlagValues) -> Callable[..., Any]:
     """Return `define(kind, name, default, meaning, **options)`, which adds a flag to `values`.
 
-    `kind` is one of absl's functions, such as `flags.DEFINE_integer`.
+    `kind` is one of absl's functions, such as `flags.DEFINE_integer`, `path` or `output`.
     """
 
     def define(kind, name, default, meaning, **options):
+        if kind is flags.DEFINE_integer:
+            options = {"upper_bound": LARGEST, **options}
         return kind(name, default, help=meaning, flag_values=values, **options)
 
     return define
 
 
-def check_folder(flag: str, path: str) -> None:
-    """Raise a ValueError, one line, if there is no folder for the file that a flag names."""
-    folder = Path(path).absolute().parent
-    if not folder.is_dir():
-        raise ValueError(f"--{flag}: there is no folder {folder}")
+class _PathParser(flags.ArgumentParser):
+    """Parse a path as a person writes it."""
+
+    def parse(self, argument):
+        return str(paths.expand(argument)) if argument else argument
+
+    def flag_type(self):
+        return "path"
+
+
+class _OutputParser(_PathParser):
+    """Parse the path of a file that can be written."""
+
+    def parse(self, argument):
+        path = super().parse(argument)
+        if path:
+            paths.check_file(path)
+        return path
+
+
+def path(name: str, default: str | None, **options: Any) -> flags.FlagHolder:
+    """Define a flag that takes a path, whose `~` is the home folder; a kind for `definer`."""
+    return flags.DEFINE(_PathParser(), name, default, **options)
+
+
+def output(name: str, default: None, **options: Any) -> flags.FlagHolder:
+    """Define a flag that takes a file to be written, checked at once; a kind for `definer`."""
+    return flags.DEFINE(_OutputParser(), name, default, **options)
+
+
+def check_file(flag: str, path: str) -> None:
+    """Raise a ValueError, one line, if the file that a flag leads to cannot be written."""
+    with _named(flag):
+        paths.check_file(path)
+
+
+def check_folder(flag: str, path: str | None) -> None:
+    """Raise a ValueError, one line, if a folder that a flag names cannot be made or written in."""
+    if path:
+        with _named(flag):
+            paths.check_folder(path)
+
+
+@contextlib.contextmanager
+def _named(flag):
+    """Put a flag's name before an error."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"--{flag}: {error}") from None
 
 
 def _help(values):
@@ -100,9 +209,3 @@ def _help(values):
         + ("" if flag.default is None else f" [{flag.default}]")
         for flag in own
     )
-
-
-def _exit(status, message):
-    """Exit with a status after one line on stderr."""
-    print("error: " + " ".join(message.split()), file=sys.stderr)
-    sys.exit(status)

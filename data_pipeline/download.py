@@ -128,7 +128,8 @@ def cli(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     values = flags.FlagValues()
     define, text = command_line.definer(values), flags.DEFINE_string
-    data_path = define(text, "data_path", DATA_PATH, "folder that gets <dataset>/<crop>/")
+    path = command_line.path
+    data_path = define(path, "data_path", DATA_PATH, "folder that gets <dataset>/<crop>/")
     url = define(text, "url", URL, "where the zip is")
     sha256 = define(text, "sha256", None, "SHA-256 that the zip must have, in hexadecimal")
     is_url = re.compile("https?://.+").fullmatch
@@ -136,6 +137,8 @@ def cli(argv: Sequence[str] | None = None) -> None:
     flags.register_validator(sha256, _is_sha256, "must be 64 hexadecimal digits", values)
 
     def main():
+        with command_line.flags_at_fault():
+            command_line.check_folder("data_path", data_path.value)
         _report(download(data_path.value, url.value, sha256.value), data_path.value)
 
     command_line.run(main, values, __doc__, argv)

@@ -4,19 +4,26 @@ import zlib
 
 import tensorflow as tf
 
+from data_pipeline.seeds import check_seed
+
 
 def stream_seed(name: str, seed: int, step: "int | tf.Tensor") -> tf.Tensor:
     """Return the seed of one step of a stream of random numbers; a function of its arguments alone.
 
     Args:
       name: of the stream, such as "train/episodes"; different names are independent.
-      seed: integer.
+      seed: integer from 0 to 2^32 - 1.
       step: integer, or an integer scalar tensor.
 
     Returns:
       int32 [2], for stateless random ops.
+
+    Raises:
+      ValueError: one line, if the seed is another.
     """
-    base = tf.constant([seed & 0x7FFFFFFF, zlib.crc32(name.encode()) & 0x7FFFFFFF], tf.int32)
+    seed = check_seed(seed)
+    signed = seed if seed < 2**31 else seed - 2**32  # the same 32 bits, as TensorFlow has them
+    base = tf.constant([signed, zlib.crc32(name.encode()) & 0x7FFFFFFF], tf.int32)
     return tf.random.fold_in(base, tf.cast(step, tf.int32), alg="philox")
 
 

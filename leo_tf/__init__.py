@@ -8,6 +8,7 @@ import importlib
 from typing import Any
 
 from data_pipeline.version import __version__
+from leo_tf.startup import import_keras
 
 _MODULE_OF = {
     "LEO": "leo_tf.leo.model",
@@ -23,6 +24,7 @@ def __getattr__(name: str) -> Any:
     """Import the public name on first use."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import_keras()
     value = getattr(importlib.import_module(_MODULE_OF[name]), name)
     globals()[name] = value
     return value

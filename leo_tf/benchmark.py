@@ -35,16 +35,15 @@ define(integer, "images", None, "images per class, instead of those", lower_boun
 define(flags.DEFINE_float, "seconds", 10.0, "time for each measurement", lower_bound=0)
 define(text, "parts", ",".join(benchmark.PARTS), "what to measure")
 define(flags.DEFINE_bool, "convert", False, "measure the first conversion of the pickle, too")
-define(text, "data_path", None, "folder to keep the embeddings in [a temporary one]")
-define(text, "json", None, "file to write the figures to")
+define(command_line.path, "data_path", None, "folder to keep the embeddings in [a temporary one]")
+define(command_line.output, "json", None, "file to write the figures to")
 
 
 def main() -> None:
     """Measure as the flags say."""
     with command_line.flags_at_fault():
         check_finite("seconds", FLAGS.seconds)
-        if FLAGS.json:
-            command_line.check_folder("json", FLAGS.json)
+        command_line.check_folder("data_path", FLAGS.data_path)
         request = benchmark.request(
             settings.configuration(FLAGS, SIZES, dataset=FLAGS.dataset_size),
             FLAGS.dim,

@@ -3,9 +3,8 @@
 Usage: python -m leo_tf.evaluate --saved_model=DIR [--dataset=glyphs] [--shot=1] [flags]
        python -m leo_tf.evaluate --saved_model=DIR --tasks=FILE.npz --predictions=OUT.npz
 
-The first prints the table that leo_tf.run ends with; --json=FILE writes its figures. The second
-reads support_x, support_y [tasks, points, 1] and query_x [tasks, n, 1], and writes predictions
-[samples, tasks, n, 1]. --run_dir instead of --saved_model takes a run's model, its best by now.
+The first prints the table of leo_tf.run, and --json=FILE writes its figures. The second reads
+support_x, support_y [tasks, points, 1], query_x [tasks, n, 1]: predictions [samples, tasks, n, 1].
 """
 
 from collections.abc import Sequence
@@ -20,20 +19,20 @@ from leo_tf.config import flags as settings
 from leo_tf.config.experiments import Classification, Regression
 from leo_tf.regression.task_files import read_tasks, write_predictions
 from leo_tf.startup import start_tensorflow
-from leo_tf.training.run_folder import RunFolder, write_json
+from leo_tf.training.run_folder import RunFolder, check_saved_model, write_json
 
 EPISODES = ("dataset", "crop", "way", "shot", "seed")
 FLAGS = flags.FlagValues()
-define, text, integer = command_line.definer(FLAGS), flags.DEFINE_string, flags.DEFINE_integer
-define(text, "saved_model", None, "folder of the SavedModel, of a run")
-define(text, "run_dir", None, "folder of a run, instead")
-define(text, "data_path", DATA_PATH, "folder of the data sets")
+define, path, integer = command_line.definer(FLAGS), command_line.path, flags.DEFINE_integer
+define(path, "saved_model", None, "folder of the SavedModel, of a run")
+define(path, "run_dir", None, "folder of a run, instead")
+define(path, "data_path", DATA_PATH, "folder of the data sets")
 settings.define(FLAGS, EPISODES, ["classification"])
 define(flags.DEFINE_enum, "split", "test", "meta-set to draw from", enum_values=SPLITS)
 define(integer, "episodes", Classification.test_episodes, "episodes to evaluate", lower_bound=1)
-define(text, "json", None, "file to write the figures to")
-define(text, "tasks", None, "file of regression tasks, .npz")
-define(text, "predictions", None, "file to write the predictions to, .npz")
+define(command_line.output, "json", None, "file to write the figures to")
+define(path, "tasks", None, "file of regression tasks, .npz")
+define(command_line.output, "predictions", None, "file to write the predictions to, .npz")
 define(integer, "samples", Regression.test_samples, "networks sampled for a task", lower_bound=1)
 flags.mark_flags_as_mutual_exclusive(["saved_model", "run_dir"], flag_values=FLAGS)
 
@@ -41,18 +40,18 @@ flags.mark_flags_as_mutual_exclusive(["saved_model", "run_dir"], flag_values=FLA
 def main() -> None:
     """Evaluate or predict as the flags say."""
     with command_line.flags_at_fault():
-        if not FLAGS.saved_model and not FLAGS.run_dir:
-            raise ValueError("--saved_model is missing; give the saved_model folder of a run")
         if bool(FLAGS.tasks) != bool(FLAGS.predictions):
             raise ValueError("--tasks and --predictions go together; give both or neither")
         run = RunFolder(FLAGS.run_dir) if FLAGS.run_dir else None
         config, finished = run.read(with_model=True) if run else (None, None)
         chosen = settings.configuration(FLAGS, EPISODES, config).experiment
-        if not FLAGS.tasks and chosen.kind != "classification":
-            raise ValueError("a regressor is evaluated on --tasks=FILE.npz")
-        where = FLAGS.data_path, FLAGS.split
         if not FLAGS.tasks:
+            if chosen.kind != "classification":
+                raise ValueError("a regressor is evaluated on --tasks=FILE.npz")
             check_dataset(FLAGS.data_path, chosen.dataset, chosen.crop, [FLAGS.split])
+        if not run:
+            check_saved_model(FLAGS.saved_model)
+    where = FLAGS.data_path, FLAGS.split
     given = read_tasks(FLAGS.tasks) if FLAGS.tasks else load_tested(chosen, *where)
     start_tensorflow()
     from leo_tf.classification import experiment, result

@@ -13,6 +13,7 @@ from pathlib import Path
 from absl import flags
 
 from data_pipeline import command_line
+from data_pipeline.seeds import BOUND
 from leo_tf.config import make_config
 from leo_tf.reports import FIGURES
 from leo_tf.startup import start_tensorflow
@@ -23,9 +24,10 @@ define = command_line.definer(FLAGS)
 meaning = f"number in the paper: {', '.join(FIGURES)}"
 define(flags.DEFINE_enum, "figure", "2", meaning, enum_values=list(FIGURES))
 run_dir = make_config(experiment="regression").run_dir
-define(flags.DEFINE_string, "run_dir", run_dir, "folder of the run")
-define(flags.DEFINE_string, "output", None, "PNG to write [<run_dir>/figure<number>.png]")
-define(flags.DEFINE_integer, "seed", 1, "decides the tasks that are shown")
+define(command_line.path, "run_dir", run_dir, "folder of the run")
+define(command_line.output, "output", None, "PNG to write [<run_dir>/figure<number>.png]")
+seeds = {"lower_bound": 0, "upper_bound": BOUND - 1}
+define(flags.DEFINE_integer, "seed", 1, "decides the tasks that are shown", **seeds)
 
 
 def main() -> None:
@@ -39,8 +41,7 @@ def main() -> None:
                 f"{folder}: no finished run of {kind}; make one by python -m leo_tf.run "
                 f"--experiment={kind}"
             )
-        if not output.parent.is_dir():
-            raise ValueError(f"{output.parent}: no such folder; choose another --output")
+        command_line.check_file("output", output)
     start_tensorflow()
     figure = importlib.import_module(f"leo_tf.reports.figure_{FLAGS.figure}")
     figure.draw(folder, output, FLAGS.seed)

@@ -30,10 +30,10 @@ from leo_tf.training.claims import check
 from leo_tf.training.run_folder import RunFolder
 
 FLAGS = flags.FlagValues()
-define, text = command_line.definer(FLAGS), flags.DEFINE_string
+define, path = command_line.definer(FLAGS), command_line.path
 settings.define_all(FLAGS)
-define(text, "data_path", DATA_PATH, "folder of <dataset>/<crop>/<split>_embeddings.pkl")
-define(text, "run_dir", None, "folder of the run [runs/<data set, sizes, method>/seed<seed>]")
+define(path, "data_path", DATA_PATH, "folder of <dataset>/<crop>/<split>_embeddings.pkl")
+define(path, "run_dir", None, "folder of the run [runs/<data set, sizes, method>/seed<seed>]")
 
 
 def main() -> int:

@@ -8,7 +8,6 @@ takes more memory than --memory. Writes <output>.md after each, and the plot <ou
 """
 
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,7 +29,7 @@ define(text, "corners", "20x5,20x20", "further pairs of way and shot")
 define(number, "seconds", 10.0, "time for each measurement", lower_bound=0)
 meaning = "GiB that a configuration may take [four fifths of what is free]"
 define(number, "memory", None, meaning, lower_bound=0)
-define(text, "output", "runs/scaling", "table and plot, without .md and .png")
+define(command_line.path, "output", "runs/scaling", "table and plot, without .md and .png")
 
 
 def main() -> int:
@@ -40,9 +39,11 @@ def main() -> int:
         wanted = scaling.configurations(lists, FLAGS.corners.split(","))
         for name in ("seconds", "memory"):
             check_finite(name, FLAGS[name].value or 0)
-        command_line.check_folder("output", FLAGS.output)
+        for ending in (".md", ".png"):
+            command_line.check_file("output", FLAGS.output + ending)
     memory = 1024 * FLAGS.memory if FLAGS.memory else 0.8 * machine.available_memory()
-    command = shlex.join(["python", "-m", "leo_tf.scaling", *sys.argv[1:]])
+    given = [f"--{name}={FLAGS[name].value}" for name in FLAGS if FLAGS[name].present]
+    command = shlex.join(["python", "-m", "leo_tf.scaling", *given])
     rows = scaling.run(wanted, FLAGS.seconds, memory, Path(FLAGS.output), command)
     print(f"table: {FLAGS.output}.md\nplot: {FLAGS.output}.png")
     return 1 if any(row.failure not in ("", scaling.OUT_OF_MEMORY) for row in rows) else 0

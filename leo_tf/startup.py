@@ -1,45 +1,233 @@
-"""How the commands start TensorFlow: quietly, and thrifty with the system's memory calls."""
+"""How TensorFlow and Keras start: quietly, as every command needs them, whatever was before."""
 
+import contextlib
 import ctypes
 import os
+import random
 import sys
 import tempfile
+from collections.abc import Iterator
+from types import ModuleType
 
-from absl import logging
+import psutil
+
+from data_pipeline import process
 
 # Parameters of glibc's mallopt.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _NEVER = 2**30
+_LOG_LEVEL, _BACKEND = "TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow without its start-up messages; what fails is still shown.
+    """Import TensorFlow without its start-up messages, and have it compute as this project means.
 
-    The messages are written to the file descriptor before any log level applies, so the
-    descriptor is turned away until the devices have been found.
+    A command may be called by a program that has used TensorFlow and Keras, and set them up in its
+    own way. Threads stay as they are then. What changes for the command is given back when it ends:
+    the log levels, the device in whose scope it was called, functions that run eagerly, Keras's
+    settings, the global random seeds. What stays is how the C library reuses
+    memory.
+
+    Raises:
+      ValueError: one line, if the process cannot compute what a command computes.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.stderr.flush()
-    shown = os.dup(2)
-    with tempfile.TemporaryFile() as hidden:
+    used = "tensorflow" in sys.modules
+    with contextlib.nullcontext() if used else _quiet():
+        tf, keras = _import()
+        fixed = _set_threads(tf)
+        if fixed and psutil.Process().num_threads() == 1:
+            raise ValueError(
+                "this process was forked from one that had used TensorFlow, which stands still "
+                "here; start it by multiprocessing's method spawn"
+            )
+        tf.config.list_logical_devices()
+    process.hold(_log_levels(tf))
+    if not tf.executing_eagerly():
+        raise ValueError(
+            "TensorFlow builds a graph here; call this outside of tf.Graph and tf.function, with "
+            "eager execution enabled"
+        )
+    if _is_recorded():
+        raise ValueError("a gradient tape records here; call this outside of its block")
+    if tf.distribute.has_strategy():
+        raise ValueError("this computes on one device; call it outside of a strategy's scope")
+    process.hold(tf.device(None))
+    process.hold(_eager_functions(tf))
+    process.hold(_unchecked_numbers(tf))
+    process.hold(_global_seeds(tf, keras))
+    process.hold(_keras_settings(keras))
+    keep_freed_memory()
+
+
+def import_keras() -> ModuleType:
+    """Import Keras on TensorFlow, whatever backend the environment or keras.json asks for.
+
+    Raises:
+      ImportError: one line, if it has been imported with another backend by now.
+    """
+    with _environment(_BACKEND, "tensorflow"):
+        import keras
+    if keras.config.backend() != "tensorflow":
+        raise ImportError(
+            f"Keras computes with {keras.config.backend()} here, LEO needs it on tensorflow: unset "
+            f"{_BACKEND} or set it to tensorflow before Keras is imported"
+        )
+    return keras
+
+
+def _is_recorded():
+    """Return whether a gradient tape of the caller is open, as far as TensorFlow tells."""
+    try:
+        from tensorflow.python.eager import record
+    except ImportError:
+        return False
+    return getattr(record, "could_possibly_record", bool)()
+
+
+def _import():
+    """Return TensorFlow and Keras."""
+    if _LOG_LEVEL not in os.environ:
+        process.hold(_environment(_LOG_LEVEL, "2"))
+    import tensorflow as tf
+
+    try:
+        return tf, import_keras()
+    except ImportError as error:
+        raise ValueError(str(error)) from None
+
+
+@contextlib.contextmanager
+def _environment(name, value):
+    """Set a variable of the environment."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Show what is written to file descriptor 2 only if the block fails.
+
+    TensorFlow's messages are written there before any log level applies.
+    """
+    try:
+        shown = os.dup(2)
+        hidden = tempfile.TemporaryFile()
+    except OSError:  # no such descriptor, no folder for temporary files
+        yield
+        return
+    with hidden:
+        if sys.stderr is not None:
+            sys.stderr.flush()
         os.dup2(hidden.fileno(), 2)
         try:
-            import tensorflow as tf
-
-            # The products of a step are small: half of the cores compute it with less waiting
-            # for each other, and the other half draw episodes and noise.
-            tf.config.threading.set_intra_op_parallelism_threads(max(1, (os.cpu_count() or 1) // 2))
-            tf.config.list_logical_devices()
-            tf.get_logger().setLevel("ERROR")
+            yield
         except BaseException:
             hidden.seek(0)
-            os.write(shown, hidden.read())
+            with contextlib.suppress(OSError):
+                os.write(shown, hidden.read())
             raise
         finally:
             os.dup2(shown, 2)
             os.close(shown)
+
+
+def _set_threads(tf):
+    """Share the cores between the parts of a step; returns whether TensorFlow had its threads."""
+    # The products of a step are small: half of the cores compute it with less waiting for each
+    # other, and the other half draw episodes and noise.
+    threads = max(1, (os.cpu_count() or 1) // 2)
+    chosen = tf.config.threading.get_intra_op_parallelism_threads()
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        if chosen:  # by the user
+            tf.config.threading.set_intra_op_parallelism_threads(chosen)
+    except RuntimeError:
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def _log_levels(tf):
+    """Have TensorFlow's Python log errors alone."""
+    from absl import logging
+
+    logger = tf.get_logger()
+    before = logger.level, logging.get_verbosity()
+    logger.setLevel("ERROR")
     logging.set_verbosity(logging.ERROR)
-    keep_freed_memory()
+    try:
+        yield
+    finally:
+        logger.setLevel(before[0])
+        logging.set_verbosity(before[1])
+
+
+@contextlib.contextmanager
+def _eager_functions(tf):
+    """Have functions run as graphs: XLA draws the noise."""
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(False)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
+@contextlib.contextmanager
+def _unchecked_numbers(tf):
+    """Have operations return NaN, where checks were enabled that XLA cannot compile."""
+    try:
+        tf.math.log(-1.0)
+    except tf.errors.InvalidArgumentError:
+        tf.debugging.disable_check_numerics()
+        try:
+            yield
+        finally:
+            tf.debugging.enable_check_numerics()
+    else:
+        yield
+
+
+@contextlib.contextmanager
+def _keras_settings(keras):
+    """Have Keras as it comes: float32, and no bound on the steps that it trains."""
+    settings = {
+        "floatx": "float32",
+        "dtype_policy": "float32",
+        "epsilon": 1e-7,
+        "image_data_format": "channels_last",
+        "max_epochs": None,
+        "max_steps_per_epoch": None,
+    }
+    before = {}
+    for name, value in settings.items():
+        if hasattr(keras.config, name):
+            before[name] = getattr(keras.config, name)()
+            getattr(keras.config, f"set_{name}")(value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            getattr(keras.config, f"set_{name}")(value)
+
+
+@contextlib.contextmanager
+def _global_seeds(tf, keras):
+    """Start TensorFlow's and Keras's random numbers anew, from the seeds that there were."""
+    default, of_keras = tf.compat.v1.get_seed(0)[0], random.getrandbits(31)
+    unset = 87654321  # what TensorFlow tells where there is no global seed
+    try:
+        yield
+    finally:
+        keras.utils.set_random_seed(of_keras)
+        tf.random.set_seed(None if default == unset else default)
 
 
 def keep_freed_memory() -> None:

@@ -18,6 +18,7 @@ from data_pipeline import atomic, command_line, released_format
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.glyphs import characters, features, fonts, images
 from data_pipeline.glyphs.packages import PACKAGES
+from data_pipeline.seeds import BOUND
 
 HERE = Path(__file__).parent
 LARGEST_TOTAL = 12_000_000
@@ -145,10 +146,10 @@ def cli(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     values = flags.FlagValues()
     define = command_line.definer(values)
-    integer, text = flags.DEFINE_integer, flags.DEFINE_string
-    folder = define(text, "fonts", "/usr/share/fonts", "font folder")
-    output = define(text, "output", str(HERE), "folder to write to")
-    seed = define(integer, "seed", 0, "seed of it all", lower_bound=0)
+    integer = flags.DEFINE_integer
+    folder = define(command_line.path, "fonts", "/usr/share/fonts", "font folder")
+    output = define(command_line.path, "output", str(HERE), "folder to write to")
+    seed = define(integer, "seed", 0, "seed of it all", lower_bound=0, upper_bound=BOUND - 1)
     epochs = define(integer, "epochs", features.EPOCHS, "passes of training", lower_bound=1)
     meaning = "only print the Debian packages with the fonts"
     packages = define(flags.DEFINE_bool, "packages", False, meaning)
@@ -157,6 +158,8 @@ def cli(argv: Sequence[str] | None = None) -> None:
         if packages.value:
             print(" ".join(PACKAGES))
         else:
+            with command_line.flags_at_fault():
+                command_line.check_folder("output", output.value)
             build(folder.value, output.value, seed.value, epochs.value)
 
     command_line.run(main, values, __doc__, argv)

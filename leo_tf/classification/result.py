@@ -1,11 +1,11 @@
 """A classifier's accuracy beside that of the baseline and published numbers."""
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 import tqdm
 
+from data_pipeline import console
 from data_pipeline.embeddings import EmbeddingSet
 from leo_tf import methods
 from leo_tf.classification.evaluation import Evaluator, default_queries, summarise
@@ -45,7 +45,7 @@ def measure(
     evaluator = Evaluator(embeddings, way, shot, queries, episodes, seed)
     baseline = methods.build(BASELINE, METHODS[BASELINE].settings(), embeddings)
     with tqdm.tqdm(
-        total=2 * episodes, unit="episode", desc="test", disable=not sys.stderr.isatty()
+        total=2 * episodes, unit="episode", desc="test", disable=not console.shows_progress()
     ) as bar:
         found = summarise(evaluator.outcomes(classifier, bar.update))
         beside = summarise(evaluator.outcomes(baseline, bar.update))

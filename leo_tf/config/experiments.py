@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from data_pipeline import seeds
 from leo_tf.config import presets
 from leo_tf.config.methods import DEFAULT, METHODS, Entry
 from leo_tf.config.methods.leo_regression import LEORegressionSettings
@@ -22,7 +23,9 @@ class Experiment(Settings):
         "data set: glyphs, miniImageNet, tieredImageNet, your own folder in data_path, or "
         "sines_and_lines for regression",
     )
-    seed: int = setting(0, "decides the initial weights, the episodes and the noise")
+    seed: int = setting(
+        0, "decides the initial weights, the episodes and the noise", below=seeds.BOUND
+    )
     steps: int = setting(100_000, "outer steps of training", at_least=1)
     validate_every: int = setting(
         1000, "outer steps between two meta-validations, each of which is saved", at_least=1

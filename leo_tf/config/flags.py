@@ -61,9 +61,13 @@ def configuration(
     """
     names = [*names] or ["experiment", "method", "preset", *_fields()]
     asked = {name: values[name].value for name in names if values[name].value is not None}
-    if base is not None:
-        return config_from_flat({**base.flat(), **asked})
-    return make_config(**asked, **more)
+    try:
+        if base is not None:
+            return config_from_flat({**base.flat(), **asked})
+        return make_config(**asked, **more)
+    except ValueError as error:
+        about, _, _ = str(error).partition(" ")
+        raise ValueError(f"--{error}" if about in asked else str(error)) from None
 
 
 def _fields():

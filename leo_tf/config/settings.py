@@ -14,6 +14,8 @@ _KINDS: dict[Any, tuple[type, str]] = {
     str: (str, "text"),
 }
 
+MANY = 2**31  # TensorFlow counts below it
+
 SearchSpace = tuple[float, float] | tuple[float, float, str] | list | None
 
 
@@ -32,7 +34,7 @@ def setting(
     Args:
       default: its value where no preset and no user says otherwise.
       help: what it is, with its symbol and equation in the paper; the text of its flag.
-      at_least, above, below: bounds of a number.
+      at_least, above, below: bounds of a number; a whole one is below 2^31 where nothing is said.
       search: values to try: (low, high), (low, high, "log") or a list; None: it is not searched.
       trains: whether training depends on it; of a trained run, only others may be changed.
     """
@@ -70,12 +72,15 @@ def check_value(field: dataclasses.Field, value: Any) -> None:
     kind, what = _KINDS[field.type]
     if not isinstance(value, kind) or (isinstance(value, bool) and field.type is not bool):
         raise ValueError(f"{name} must be {what}, not {value!r}")
+    if field.type is int and below is None:
+        below = MANY
+    if kind is numbers.Real:
+        check_finite(name, cast(float, value))
     if field.type not in (bool, str):
         _check_number(name, value, at_least, above, below)
 
 
 def _check_number(name, value, at_least, above, below):
-    check_finite(name, value)
     if at_least == 0 and value < 0:
         raise ValueError(f"{name} must not be negative, it is {value}")
     if value < at_least:
@@ -88,7 +93,11 @@ def _check_number(name, value, at_least, above, below):
 
 def check_finite(name: str, value: float) -> None:
     """Raise a ValueError, one line, if a number is infinite or none."""
-    if not math.isfinite(value):
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        finite = False
+    if not finite:
         raise ValueError(f"{name} must be a finite number, not {value}")
 
 

@@ -9,13 +9,13 @@ is most of the accuracy).
 
 import dataclasses
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import tqdm
 
+from data_pipeline import console
 from leo_tf.config import Config
 from leo_tf.config.experiments import Regression
 from leo_tf.meta.model import MetaModel
@@ -65,7 +65,7 @@ def train_and_test(config: Config, folder: RunFolder, splits: None = None) -> di
     episodes, samples = experiment.test_episodes, experiment.test_samples
     tasks = held_out_tasks(experiment.seed, episodes, "test", points=experiment.points)
     with tqdm.tqdm(
-        total=episodes, unit="task", desc="test", disable=not sys.stderr.isatty()
+        total=episodes, unit="task", desc="test", disable=not console.shows_progress()
     ) as bar:
         predictions = Sampler(model, samples).predictions(*tasks[:3], bar.update)
     names = ("dataset", "seed", "steps", "points", "generator_steps", "tasks_seen")

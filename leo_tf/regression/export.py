@@ -1,7 +1,6 @@
 """A trained regressor as a SavedModel that needs neither leo_tf nor Keras."""
 
 import os
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
+from data_pipeline import console
 from leo_tf.regression.evaluation import parts
 from leo_tf.regression.model import LEORegressor
 from leo_tf.regression.task_files import ARRAYS
@@ -97,7 +97,7 @@ def predict_tasks(loaded: Any, tasks: Mapping[str, np.ndarray], samples: int) ->
                 f"{name} has {tasks[name].shape[-1]} values at a point, the model takes {size}"
             )
     count, done = len(tasks["query_x"]), []
-    with tqdm.tqdm(total=count, unit="task", disable=not sys.stderr.isatty()) as bar:
+    with tqdm.tqdm(total=count, unit="task", disable=not console.shows_progress()) as bar:
         for part in parts(count, samples):
             support_x, support_y, query_x = (tasks[name][part] for name in ARRAYS)
             params = loaded.adapt(support_x, support_y, samples)

@@ -1,14 +1,18 @@
 """Side effects of training, as Keras callbacks: saving, stopping on signals, progress."""
 
+import contextlib
 import math
 import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import tqdm
 
+from data_pipeline import console
 from leo_tf.meta.model import PERCENT
 from leo_tf.training.run_state import RunState
 
@@ -59,15 +63,28 @@ class SaveRun(keras.callbacks.Callback):
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """End training after the current steps on Ctrl-C or SIGTERM; a second Ctrl-C is immediate."""
+    """End training after the current steps on Ctrl-C or SIGTERM; a second Ctrl-C is immediate.
 
-    def on_train_begin(self, logs: Logs = None) -> None:
-        """Start to listen."""
-        self.signal = None
-        self._previous = {
-            number: signal.signal(number, self._handle)
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
+    Signals reach the main thread alone: training in another one leaves them to the program.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.signal: int | None = None
+        self._previous: dict[int, Any] = {}
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen within a block; the signals go back to whom they belonged, whatever happens."""
+        try:
+            if threading.current_thread() is threading.main_thread():
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    if signal.getsignal(number) is not None:  # one that Python cannot give back
+                        self._previous[number] = signal.signal(number, self._handle)
+            yield
+        finally:
+            while self._previous:
+                signal.signal(*self._previous.popitem())
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Stop if a signal came."""
@@ -75,10 +92,8 @@ class StopOnSignal(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """Stop listening; a signal during the last validation stops the run, too."""
+        """Stop the run, too, if a signal came during the last validation."""
         self.model.stop_training = self.signal is not None
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
 
     def _handle(self, number, frame):
         self.signal = number
@@ -108,7 +123,7 @@ class Progress(keras.callbacks.Callback):
             unit="step",
             desc=self.name,
             dynamic_ncols=True,
-            disable=not sys.stderr.isatty(),
+            disable=not console.shows_progress(),
         )
         self._compiled = False
 

@@ -56,30 +56,32 @@ def fit(
       InterruptedRunError: on Ctrl-C or SIGTERM, after everything was saved.
     """
     start = _begin(model, state, steps)
+    stop = StopOnSignal()
     callbacks = [
         Progress(state, steps, name),
         TellNonFinite(state, name),
-        StopOnSignal(),
+        stop,
         IntervalMetrics(state),
         MetaValidation(validation, state, validate_every, steps, name),
         *writers(state.folder),
         SaveRun(state),
     ]
-    for first, length, epochs in segments(start, steps, validate_every):
-        if first % validate_every == 0 and not state.is_finite:
-            return
-        model.fit(
-            dataset(first),
-            initial_epoch=first // validate_every,
-            epochs=first // validate_every + epochs,
-            steps_per_epoch=length,
-            shuffle=False,
-            verbose=0,
-            callbacks=callbacks,
-        )
-        if model.stop_training:
-            stopped = f"{name} stopped" if name else "stopped"
-            raise InterruptedRunError(f"{stopped} at step {state.step} of {steps}, all saved")
+    with stop.listening():
+        for first, length, epochs in segments(start, steps, validate_every):
+            if first % validate_every == 0 and not state.is_finite:
+                return
+            model.fit(
+                dataset(first),
+                initial_epoch=first // validate_every,
+                epochs=first // validate_every + epochs,
+                steps_per_epoch=length,
+                shuffle=False,
+                verbose=0,
+                callbacks=callbacks,
+            )
+            if model.stop_training:
+                stopped = f"{name} stopped" if name else "stopped"
+                raise InterruptedRunError(f"{stopped} at step {state.step} of {steps}, all saved")
 
 
 def _begin(model, state, steps):

@@ -204,6 +204,27 @@ def steps_in(folder: Path) -> list[int]:
     return sorted(int(name) for name in names if name.isdecimal())
 
 
+def check_saved_model(folder: str | os.PathLike | None) -> None:
+    """Raise an error, one line, if a folder holds no SavedModel.
+
+    Raises:
+      FileNotFoundError: there is no such folder.
+      ValueError: it is no SavedModel, or none was named.
+    """
+    if not folder:
+        raise ValueError("--saved_model is missing; give the saved_model folder of a run")
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"{folder}: no such folder; train a model by python -m leo_tf.run, "
+            "which writes <run_dir>/saved_model"
+        )
+    if not (folder / "saved_model.pb").is_file():
+        inside = RunFolder(folder).saved_model
+        remedy = inside if inside.is_dir() else "the saved_model folder of a run"
+        raise ValueError(f"{folder}: not a SavedModel of LEO; give {remedy}")
+
+
 def read_json(path: str | os.PathLike, remedy: str) -> dict[str, Any]:
     """Read a JSON object; ValueError, one line with the remedy, if a file holds something else."""
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from data_pipeline.atomic import temporary_path
-from leo_tf.training.run_folder import ABOUT, read_json, write_json
+from leo_tf.training.run_folder import ABOUT, check_saved_model, read_json, write_json
 
 
 def save(
@@ -56,11 +56,7 @@ def open_saved_model(folder: str | os.PathLike) -> Any:
       FileNotFoundError: if there is no such folder.
       ValueError: if it is no such SavedModel.
     """
-    if not Path(folder).is_dir():
-        raise FileNotFoundError(
-            f"{folder}: no such folder; train a model by python -m leo_tf.run, "
-            "which writes <run_dir>/saved_model"
-        )
+    check_saved_model(folder)
     try:
         loaded = tf.saved_model.load(str(folder))
         inputs(loaded, "adapt")

@@ -186,10 +186,10 @@ def test_evaluate_refuses_a_saved_model_for_other_embeddings(finished_run, tmp_p
     assert_refused(done, 1, said, "evaluate it on the data it was trained on")
 
 
-def test_evaluate_refuses_a_folder_that_is_no_saved_model(data_path):
-    done = command("leo_tf.evaluate", data_path=data_path, saved_model=TOP / "tests", **EVALUATE)
+def test_evaluate_refuses_a_folder_that_is_no_saved_model(quick, data_path):
+    done = quick("leo_tf.evaluate", data_path=data_path, saved_model=TOP / "tests", **EVALUATE)
     said = f"{TOP}/tests: not a SavedModel of LEO"
-    assert_refused(done, 1, said, "give the saved_model folder of a run")
+    assert_refused(done, 2, said, "give the saved_model folder of a run")
 
 
 def test_loading_names_what_is_missing_damaged_or_foreign(finished_run, tmp_path):

@@ -302,5 +302,5 @@ def test_help_is_quick_and_lists_the_flags():
 def test_an_unwritable_place(tmp_path):
     (tmp_path / "file").write_text("")
     result = run(f"--data_path={tmp_path / 'file' / 'e'}")
-    assert result.returncode == 1
-    assert result.stderr == f"error: {tmp_path / 'file' / 'e'}: Not a directory\n"
+    assert result.returncode == 2
+    assert f"{tmp_path / 'file'} is a file; choose another folder" in result.stderr

@@ -31,7 +31,7 @@ def test_every_figure_has_its_file():
         (KEPT / "regression" / "half", None, "no finished run of regression; make one by"),
         (KEPT / "classification" / "finished", None, "no finished run of regression; make one by"),
         (Path("nowhere"), None, "nowhere: no finished run of regression; make one by"),
-        (KEPT / "regression" / "finished", "no/such/a.png", "no/such: no such folder; choose an"),
+        (KEPT / "regression" / "finished", "no/such/a.png", "there is no folder"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(run_dir, output, said):
