@@ -55,19 +55,17 @@ def fit(
     Raises:
       InterruptedRunError: on Ctrl-C or SIGTERM, after everything was saved.
     """
-    start = _begin(model, state, steps)
-    stop = StopOnSignal()
     callbacks = [
         Progress(state, steps, name),
         TellNonFinite(state, name),
-        stop,
+        stop := StopOnSignal(),
         IntervalMetrics(state),
         MetaValidation(validation, state, validate_every, steps, name),
         *writers(state.folder),
         SaveRun(state),
     ]
     with stop.listening():
-        for first, length, epochs in segments(start, steps, validate_every):
+        for first, length, epochs in segments(_begin(model, state, steps), steps, validate_every):
             if first % validate_every == 0 and not state.is_finite:
                 return
             model.fit(
