@@ -98,7 +98,7 @@ def _of_images(path, fields, lenient):
             yield positions[start : start + len(block)], block
             start += len(block)
 
-    of_rows = [keys[row] for row in order] if keys and len(set(keys)) == len(keys) else None
+    of_rows = [keys[row] for row in order] if keys and not key_forms.repeated(keys)[0] else None
     return Source(tuple(names), counts, embeddings.shape[1], blocks, of_rows)
 
 
@@ -168,8 +168,11 @@ def _check_array(array: Rows) -> None:
 
 
 def _strings(items):
-    """Return keys with bytes among them as text."""
-    return [decoded(item) if isinstance(item, bytes) else item for item in items]
+    """Return keys with bytes among them as text; in place, since they are many."""
+    for i, item in enumerate(items):
+        if isinstance(item, bytes):
+            items[i] = decoded(item)
+    return items
 
 
 def _codes(path, classes):

@@ -7,6 +7,8 @@ if a class or a file has dashes of its own.
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 KEY_FORM = "<anything>-<class label>-<image file>"
 _LABELS = "save what are classes alone as 'labels'"
 _SHOWN = 5
@@ -25,10 +27,11 @@ def classes_of(keys: Sequence[Any], labels: Sequence[str] | None = None) -> list
       ValueError: a key has another form, or can be read in two ways; names it and its image.
     """
     found: list[str] = []
+    known: dict[str, str] = {}  # so that equal classes are one object
     for row, key in enumerate(keys):
         parts = key.split("-") if isinstance(key, str) else []
         if len(parts) == 3 and parts[1] and parts[2].startswith(parts[1] + "_"):
-            found.append(parts[1])
+            found.append(known.setdefault(parts[1], parts[1]))
             continue
         if not isinstance(key, str):
             raise ValueError(
@@ -40,21 +43,23 @@ def classes_of(keys: Sequence[Any], labels: Sequence[str] | None = None) -> list
             candidates = [label for label in candidates if label == labels[row]] or candidates
         if len(candidates) != 1:
             raise ValueError(_fault(row, key, parts, candidates))
-        found.append(candidates[0])
+        found.append(known.setdefault(candidates[0], candidates[0]))
     return found
 
 
 def repeated(keys: Sequence[str]) -> tuple[int, str]:
     """Return how many keys came before, and the first that did ("" if none)."""
+    hashes = np.fromiter(map(hash, keys), np.int64, len(keys))
+    hashes.sort()
+    if (hashes[1:] != hashes[:-1]).all():
+        return 0, ""
     seen: set[str] = set()
-    example, count = "", len(keys) - len(set(keys))
-    if count:
-        for key in keys:
-            if key in seen:
-                example = key
-                break
-            seen.add(key)
-    return count, example
+    again: list[str] = []
+    for key in keys:
+        if key in seen:
+            again.append(key)
+        seen.add(key)
+    return len(again), again[0] if again else ""
 
 
 def contradictions(classes: Sequence[str], labels: Sequence[str]) -> list[str]:

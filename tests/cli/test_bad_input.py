@@ -17,6 +17,7 @@ from leo_tf.config import make_config
 COMMANDS = [
     *(f"leo_tf.{path.stem}" for path in (TOP / "leo_tf").glob("[a-rt-z]*.py")),
     "leo_tf.scaling",
+    "data_pipeline.convert",
     "data_pipeline.download",
     "data_pipeline.glyphs.build",
 ]
