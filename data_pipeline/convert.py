@@ -25,7 +25,7 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from data_pipeline import atomic, command_line, numpy_files, released_format
+from data_pipeline import atomic, command_line, numpy_files, paths, released_format
 from data_pipeline.command_line import SettingError
 from data_pipeline.datasets import DATA_PATH, SPLITS, check_names, find_split
 from data_pipeline.embeddings import Source
@@ -66,7 +66,7 @@ def convert(
         share a class or differ in size, or the split is there already, or a file cannot be read.
     """
     check_names(dataset, crop)
-    out = Path(out).expanduser()
+    out = paths.expand(out)
     files = _files(inputs, split)
     folder = out / dataset / crop
     before = _there(folder)
@@ -104,13 +104,13 @@ def split_of(path: Path) -> str:
 
 def _files(inputs, split):
     """Return the file of each split, in the order of the splits."""
-    paths = [path for given in inputs for path in _found(Path(given).expanduser())]
-    beside = {part.resolve() for path in paths for part in numpy_files.files(path)[1:]}
-    paths = [path for path in paths if path.resolve() not in beside]
-    if split is not None and len(paths) != 1:
-        raise SettingError(f"--split is for a single file; here are {len(paths)}")
+    found = [path for given in inputs for path in _found(paths.expand(given))]
+    beside = {part.resolve() for path in found for part in numpy_files.files(path)[1:]}
+    found = [path for path in found if path.resolve() not in beside]
+    if split is not None and len(found) != 1:
+        raise SettingError(f"--split is for a single file; here are {len(found)}")
     files: dict[str, Path] = {}
-    for path in paths:
+    for path in found:
         part = split or split_of(path)
         if part in files and files[part].resolve() != path.resolve():
             raise ValueError(f"{files[part]} and {path} are both {part}; give one of them")
@@ -210,8 +210,7 @@ def _report(written, out, dataset, crop):
     for path, source in written.items():
         size = f"{len(source.class_names)} classes, {source.counts.sum()} images, {source.dim}-d"
         print(f"{path}: {size}")
-    out = Path(out).expanduser()
-    there = _there(out / dataset / crop)
+    there = _there(Path(out) / dataset / crop)
     if missing := [part for part in SPLITS if part not in there]:
         print(f"Next: convert {' and '.join(missing)} to the same --out and --dataset")
         return
@@ -230,7 +229,9 @@ def cli(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     values = flags.FlagValues()
     define, text = command_line.definer(values), flags.DEFINE_string
-    out = define(text, "out", DATA_PATH, "folder of data sets that gets <dataset>/<crop>/")
+    out = define(
+        command_line.path, "out", DATA_PATH, "folder of data sets that gets <dataset>/<crop>/"
+    )
     dataset = define(text, "dataset", NAME, "name of the data set")
     crop = define(text, "crop", CROP, "name of the folder in the data set")
     split = define(
@@ -240,6 +241,7 @@ def cli(argv: Sequence[str] | None = None) -> None:
     def main(inputs):
         with command_line.flags_at_fault():
             check_names(dataset.value, crop.value)
+            command_line.check_folder("out", out.value)
         written = convert(inputs, out.value, dataset.value, crop.value, split.value)
         _report(written, out.value, dataset.value, crop.value)
 
