@@ -107,7 +107,7 @@ def table(result: Mapping[str, Any]) -> str:
             f"{result['tasks_seen']:,}.",
             "The defaults of both were tuned on meta-validation tasks, the rates first.",
             "The limit knows how tasks are drawn; no method can average below it.",
-            *_notes(result),
+            *_notes(result, rows),
         ]
     )
 
@@ -116,13 +116,14 @@ def _ratio(value):
     return written(value) if value is None or value >= 1e5 else f"{value:.2f}"
 
 
-def _notes(result):
+def _notes(result, rows):
     """Say what was not finite, of the tasks and of the training of each model."""
+    counts = result.get("not_finite_tasks", {})
     said = [
-        f"{name}: {count} of {result['test_episodes']} tasks not finite; their mean error is none, "
-        "elsewhere they count as wrong."
-        for name, count in result.get("not_finite_tasks", {}).items()
-        if count
+        f"{label.strip()}: {counts[name]} of {result['test_episodes']} tasks not finite, so that "
+        "no mean exists; in the other figures they count as wrong."
+        for label, name in rows
+        if counts.get(name)
     ]
     trainings = {"MAML": result.get("maml", {}), "generator": result.get("generator", {})}
     for name, figures in {**trainings, "LEO": result}.items():

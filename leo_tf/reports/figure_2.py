@@ -49,10 +49,9 @@ def draw(folder: RunFolder, path: str | os.PathLike, seed: int) -> None:
         _draw_samples(panel, x, predictions[:, i, :, 0], sines[:, i])
         panel.plot(x, tasks.query_labels[task, :, 0], color=TRUTH, linewidth=2, linestyle="--")
         panel.plot(tasks.support[task], tasks.support_labels[task], "o", color=TRUTH, zorder=3)
-        panel.set_title(
-            f"P(sine) = {sine[task]:.2f}; {sines[:, i].sum()} of {SAMPLES} samples sines",
-            fontsize=10,
-        )
+        missing = int((~np.isfinite(predictions[:, i]).all(axis=(1, 2))).sum())
+        title = f"P(sine) = {sine[task]:.2f}; {sines[:, i].sum()} of {SAMPLES} samples sines"
+        panel.set_title(title + (f", {missing} not finite" if missing else ""), fontsize=10)
         panel.set_ylim(-8.5, 8.5)
     panels[0, 0].set_ylabel("one family clear")
     panels[1, 0].set_ylabel("ambiguous")
