@@ -8,11 +8,12 @@ import keras
 
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import default_queries
-from leo_tf import methods
+from leo_tf import methods, provenance
 from leo_tf.classification import inputs
 from leo_tf.classification.evaluation import AccuracyValidation, Evaluator
 from leo_tf.classification.export import export, load
 from leo_tf.classification.inputs import Splits
+from leo_tf.classification.protocol import trained_on
 from leo_tf.classification.result import measure
 from leo_tf.classification.stream import training_steps
 from leo_tf.config import Config
@@ -58,17 +59,7 @@ def train_and_test(
         trained = _train(experiment, splits, classifier, state)
     about = {**config.flat(), **folder.origin()}
     export(classifier, splits.train.dim, folder.saved_model, about)
-    names = ("dataset", "crop", "way", "shot", "seed", "steps")
-    sizes = experiment.way, experiment.shot, experiment.test_episodes, experiment.seed
-    result = {
-        "method": config.method,
-        "split": "test",
-        **{name: getattr(experiment, name) for name in names},
-        "train_on_val": experiment.train_on_val,
-        "allow_overlap": experiment.allow_overlap,
-        **trained,
-        **measure(load(folder.saved_model), splits.test, *sizes),
-    }
+    result = _tested(config, folder, splits, trained)
     write_json(folder.result, result)
     return result
 
@@ -95,6 +86,24 @@ def prepare(config: Config, classifier: Classifier, folder: RunFolder) -> RunSta
         return None
     compile_model(model, model.make_optimizer(), experiment.steps, experiment.validate_every)
     return RunState(folder, model, not experiment.train_on_val, experiment.validate_every)
+
+
+def _tested(config, folder, splits, trained):
+    """Test the exported model: the result, given the figures of its training."""
+    experiment = config.experiment
+    names = ("dataset", "crop", "way", "shot", "seed", "steps")
+    sizes = experiment.way, experiment.shot, experiment.test_episodes, experiment.seed
+    return {
+        "method": config.method,
+        "split": "test",
+        **{name: getattr(experiment, name) for name in names},
+        "train_on_val": experiment.train_on_val,
+        "allow_overlap": experiment.allow_overlap,
+        "trained_on": trained_on(config.flat(), config.method),
+        **trained,
+        **measure(load(folder.saved_model), splits.test, *sizes),
+        "provenance": provenance.describe(),
+    }
 
 
 def evaluate(
@@ -127,11 +136,15 @@ def evaluate(
     if embeddings.content.digest in [about.get("data", {}).get(name) for name in trained]:
         print(f"warning: {folder} was trained on {embeddings.name}", file=sys.stderr)
     names = ("dataset", "crop", "way", "shot", "seed")
+    method = about.get("method", DEFAULT)
     return {
-        "method": about.get("method", DEFAULT),
+        "method": method,
         "split": split,
         **{name: getattr(experiment, name) for name in names},
+        "train_on_val": about.get("train_on_val"),
+        "trained_on": trained_on(about, method),
         **measure(classifier, embeddings, way, shot, episodes, seed),
+        "provenance": provenance.describe(),
     }
 
 

@@ -1,5 +1,7 @@
 """A classifier's accuracy beside that of the baseline and published numbers."""
 
+import itertools
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,10 +11,19 @@ from data_pipeline import console
 from data_pipeline.embeddings import EmbeddingSet
 from leo_tf import methods
 from leo_tf.classification.evaluation import Evaluator, default_queries, summarise
+from leo_tf.classification.protocol import (
+    NOTHING,
+    UNKNOWN,
+    differences,
+    saw_its_classes,
+    training,
+)
 from leo_tf.config.methods import BASELINE, DEFAULT, METHODS
 from leo_tf.meta.classifier import Classifier
 from leo_tf.published.reference import published
 from leo_tf.training.ending import remarks
+
+WIDTH = 88  # of notes below the table
 
 
 def measure(
@@ -62,40 +73,71 @@ def measure(
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """Lay out a result as lines of text.
+    """Lay out a result as lines of text, beside published figures if there are any.
+
+    Every row beside published ones says what it was trained on, and what else sets the two apart
+    is told below.
 
     Args:
-      result: a dict with method (LEO if it has none), dataset, crop, way, shot, split and what
-        `measure` returns.
+      result: a dict with method (LEO if it has none), dataset, crop, way, shot, split, trained_on
+        or train_on_val (not known if it has neither) and what `measure` returns.
     """
     heading = (
         f"{result['dataset']} ({result['crop']}), {result['way']}-way {result['shot']}-shot, "
         f"{result['split']}: {result['test_episodes']} episodes, "
         f"{result['queries']} queries per class"
     )
-    method, accuracy = result.get("method", DEFAULT), result["test_accuracy"]
+    method = result.get("method", DEFAULT)
     title = METHODS[method].title if method in METHODS else method
-    rows = [(f"{title}, this run", _figure(accuracy, result["ci95"]), "")]
+    setting = (result[name] for name in ("dataset", "crop", "way", "shot"))
+    others = published(*setting) if result["split"] == "test" else []
+    notes = ["± is the 95 % interval of the mean over the episodes."]
+    if saw_its_classes(result, method):
+        notes.append(f"Classes of {result['split']} were trained on: no test of new ones.")
+    if result.get("allow_overlap"):
+        notes.append("The splits may share classes (--allow_overlap): no test of new ones.")
+    if others:
+        told = (
+            textwrap.wrap(each, WIDTH, initial_indent="- ", subsequent_indent="  ")
+            for each in differences(result, method)
+        )
+        notes += ["What sets the published figures apart:", *itertools.chain(*told)]
+    lines = _rows(result, method, title, others)
+    return "\n".join([heading, *lines, *notes, *_not_finite(result, title), *remarks(result)])
+
+
+def _rows(result, method, title, others):
+    """Lines of the table: this run, the baseline, published figures; the last column is the gap."""
+    accuracy, splits = result["test_accuracy"], training(result, method)
+    rows = [(f"{title}, this run", splits, _figure(accuracy, result["ci95"]), "")]
     beside = []
     if method != BASELINE:
         name = f"{METHODS[BASELINE].title} of the embeddings"
-        beside.append((name, result[f"{BASELINE}_accuracy"], result[f"{BASELINE}_ci95"]))
-    if result["split"] == "test":
-        setting = (result[name] for name in ("dataset", "crop", "way", "shot"))
-        beside += [(row.method, row.accuracy, row.interval) for row in published(*setting)]
-    rows += [
-        (name, _figure(figure, interval), f"{accuracy - figure:+.2f}")
-        for name, figure, interval in beside
+        beside.append((name, NOTHING, result[f"{BASELINE}_accuracy"], result[f"{BASELINE}_ci95"]))
+    beside += [
+        (_name(row), row.trained_on or UNKNOWN, row.accuracy, row.interval) for row in others
     ]
-    lines = [f"{'accuracy, %':>49}" + (f"   {title} minus it" if beside else "")]
-    width = len(title) + len(" minus it")
-    lines += [f"{name:36} {figure:>14}  {gap:>{width}}".rstrip() for name, figure, gap in rows]
-    note = "± is the 95 % interval of the mean over the episodes; published ± is over runs."
-    return "\n".join([heading, *lines, note, *_not_finite(result, title), *remarks(result)])
+    rows += [
+        (name, splits, _figure(figure, interval), f"{accuracy - figure:+.2f}")
+        for name, splits, figure, interval in beside
+    ]
+    gap = f"{title} minus it" if beside else ""
+    rows.insert(0, ("", "trained on", "accuracy, % ", gap))
+    # Where nothing published stands beside it, what it was trained on decides no comparison.
+    wide = max(len(row[1]) for row in rows) if others else 0
+    return [
+        f"{name:36} {splits[:wide]:{wide}}{figure:>14}  {gap:>{len(rows[0][3])}}".rstrip()
+        for name, splits, figure, gap in rows
+    ]
+
+
+def _name(row):
+    """A published row's method and source, the method once if the source names it."""
+    return row.source if row.source.startswith(row.method) else f"{row.method}, {row.source}"
 
 
 def _figure(accuracy, interval):
-    return f"{accuracy:6.2f} ± {'-' if interval is None else format(interval, '.2f')}"
+    return f"{accuracy:6.2f} ± {'-   ' if interval is None else format(interval, '.2f')}"
 
 
 def _not_finite(result, title):

@@ -1,13 +1,12 @@
 """The machine that a measurement was made on, and the memory that this process has of it."""
 
-import os
 import platform
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import psutil
+
+from leo_tf.provenance import cores, cpu, proc_field
 
 MIB = 2**20
 
@@ -23,7 +22,7 @@ def describe() -> dict[str, Any]:
     import tensorflow as tf
 
     return {
-        "cpu": _field("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
+        "cpu": cpu(),
         "cores": cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": platform.platform(terse=True),
@@ -43,13 +42,6 @@ def line(machine: Mapping[str, Any]) -> str:
     )
 
 
-def cores() -> int:
-    """Number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def resident_memory(process: int | None = None) -> float:
     """Memory of a process, by default this one, that is in RAM now, MiB; 0 if it has ended."""
     try:
@@ -60,7 +52,7 @@ def resident_memory(process: int | None = None) -> float:
 
 def peak_memory() -> float:
     """The most memory that this process ever had in RAM, MiB; 0 where the system does not tell."""
-    found = _field("/proc/self/status", "VmHWM")
+    found = proc_field("/proc/self/status", "VmHWM")
     return int(found.split()[0]) / 1024 if found else 0.0
 
 
@@ -74,13 +66,3 @@ def mapped_memory(name: str) -> float:
     process = psutil.Process()
     maps = process.memory_maps() if hasattr(process, "memory_maps") else []
     return sum(each.rss for each in maps if name in each.path) / MIB
-
-
-def _field(path, name):
-    """Value of the first "name : value" line of a file of /proc; None if there is none."""
-    try:
-        text = Path(path).read_text()
-    except OSError:
-        return None
-    found = re.search(rf"^{name}\s*:\s*(.*?)\s*$", text, re.MULTILINE)
-    return found[1] if found else None

@@ -46,16 +46,18 @@ CITATIONS = {
     "R. Hadsell. Meta-Learning with Latent Embedding Optimization. ICLR 2019.",
 }
 
+BOTH = "train+val"  # what the authors of LEO say that their figures come from
+
 # What the rows of a table have in common: (crop of the features, or None where a method has its
-# own network; where the figures were published).
-PAPER = ("center", "LEO paper")
-CODE = ("center", "LEO released code")
-MULTIVIEW = ("multiview", "LEO paper")
-ABLATION = ("center", "LEO paper, ablations")
-OTHERS = (None, "LEO paper, other methods")
+# own network; where the figures were published; the splits that were trained on, None: not known).
+PAPER = ("center", "LEO paper", BOTH)
+CODE = ("center", "LEO released code", BOTH)
+MULTIVIEW = ("multiview", "LEO paper", BOTH)
+ABLATION = ("center", "LEO paper, ablations", None)
+OTHERS = (None, "LEO paper, other methods", None)
 
 # (table, method, citations, 1-shot, 5-shot)
-Row = tuple[tuple[str | None, str], str, tuple[str, ...], str | None, str | None]
+Row = tuple[tuple[str | None, str, str | None], str, tuple[str, ...], str | None, str | None]
 
 MINIIMAGENET: list[Row] = [
     (OTHERS, "Matching networks", ("vinyals2016",), "43.56 ± 0.84", "55.31 ± 0.73"),

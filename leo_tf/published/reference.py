@@ -27,6 +27,7 @@ class ReferenceResult:
       accuracy: percent.
       interval: what is printed after ±, percent; None if nothing is.
       source: where the figure was published.
+      trained_on: the splits that were trained on, such as "train+val"; None if that is not known.
       citation: papers of the method, joined by " — " if there are several.
     """
 
@@ -37,6 +38,7 @@ class ReferenceResult:
     accuracy: float
     interval: float | None
     source: str
+    trained_on: str | None
     citation: str
 
 
@@ -77,7 +79,7 @@ def published(dataset: str, crop: str, way: int, shot: int) -> list[ReferenceRes
 
 
 def _result(dataset, shot, entry, figure):
-    (crop, source), method, citations = entry[:3]
+    (crop, source, trained_on), method, citations = entry[:3]
     accuracy, _, interval = figure.partition(" ± ")
     return ReferenceResult(
         method=method,
@@ -87,6 +89,7 @@ def _result(dataset, shot, entry, figure):
         accuracy=float(accuracy),
         interval=float(interval) if interval else None,
         source=source,
+        trained_on=trained_on,
         citation=SEPARATOR.join(accuracies.CITATIONS[key] for key in citations),
     )
 

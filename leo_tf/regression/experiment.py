@@ -16,6 +16,7 @@ import keras
 import tqdm
 
 from data_pipeline import console
+from leo_tf import provenance
 from leo_tf.config import Config
 from leo_tf.config.experiments import Regression
 from leo_tf.meta.model import MetaModel
@@ -79,6 +80,7 @@ def train_and_test(config: Config, folder: RunFolder, splits: None = None) -> di
         "test_episodes": episodes,
         "test_samples": samples,
         **measure(predictions, maml_predictions(maml, tasks), tasks),
+        "provenance": provenance.describe(),
     }
     write_json(folder.result, result)
     return result

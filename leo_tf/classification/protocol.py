@@ -1,0 +1,81 @@
+"""How a test differs from the one whose figures were published, and what a model was trained on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from data_pipeline.episode_sizes import QUERIES_AND_SHOT
+from leo_tf.config.methods import METHODS
+from leo_tf.config.methods.meta_learner import MetaLearner
+from leo_tf.published.accuracies import BOTH
+
+EPISODES = 10_000  # of the published test
+NOTHING, UNKNOWN = "-", "not known"
+
+
+def trained_on(settings: Mapping[str, Any], method: str) -> str | None:
+    """Name the meta-set that a model was trained on, "miniImageNet/center/train+val".
+
+    Args:
+      settings: a run's, with dataset, crop and train_on_val.
+      method: the run's.
+
+    Returns:
+      The name; "-" of a method that trains nothing, None if the settings do not tell.
+    """
+    if method in METHODS and not issubclass(METHODS[method].settings, MetaLearner):
+        return NOTHING
+    if settings.get("train_on_val") is None:
+        return None
+    split = BOTH if settings["train_on_val"] else "train"
+    return f"{settings['dataset']}/{settings['crop']}/{split}"
+
+
+def training(result: Mapping[str, Any], method: str) -> str:
+    """Say in a word what a result's model was trained on: splits, and of which data if of others.
+
+    Args:
+      result: its trained_on, or what `trained_on` makes one of; dataset and crop of the test.
+      method: the run's.
+    """
+    name = result.get("trained_on") or trained_on(result, method)
+    own = f"{result['dataset']}/{result['crop']}/"
+    return UNKNOWN if name is None else name.removeprefix(own)
+
+
+def saw_its_classes(result: Mapping[str, Any], method: str) -> bool:
+    """Whether the classes of the test were trained on, as far as that is known."""
+    name = result.get("trained_on") or trained_on(result, method) or UNKNOWN
+    dataset, _, splits = name.rpartition("/")
+    of_these = dataset.rpartition("/")[0] == result["dataset"]  # whichever crop
+    return of_these and result["split"] in splits.split("+")
+
+
+def differences(result: Mapping[str, Any], method: str) -> list[str]:
+    """List what sets a result apart from the published figures beside it, a sentence each."""
+    found, splits = [], training(result, method)
+    if splits != NOTHING:
+        found.append(
+            "Published LEO was trained on train and val together, for as many steps as early "
+            f"stopping on val had found before; {_here(splits)}."
+        )
+    if splits == "train":
+        found.append(
+            "The best step was chosen here on the same validation episodes every time, in the "
+            "published code on fresh ones."
+        )
+    queries = QUERIES_AND_SHOT - result["shot"]
+    if (result["test_episodes"], result["queries"]) != (EPISODES, queries):
+        found.append(
+            f"Published tests are {EPISODES} episodes of {queries} queries a class, this one is "
+            f"{result['test_episodes']} of {result['queries']}."
+        )
+    return [*found, "Published figures are means of several runs, and their ± is over the runs."]
+
+
+def _here(splits):
+    """What a model was trained on, beside the published ones."""
+    if splits == UNKNOWN:
+        return "what this model was trained on is not known"
+    if splits == BOTH:
+        return "so was this run, for the steps that it was given"
+    return f"this run on {splits}{' alone' if splits == 'train' else ''}"
