@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -65,6 +66,79 @@ def test_a_changed_pickle_is_read_again(tmp_path):
     np.testing.assert_array_equal(load_split(tmp_path, "mine").embeddings, new.embeddings)
     assert len(entries(path.parent / cache.FOLDER)) == 1
     assert not np.array_equal(old.embeddings, new.embeddings)  # still mapped, though unlinked
+
+
+def kept_time(path, change):
+    """Change a file, and give it back its time of writing; it must keep its size."""
+    before = path.stat()
+    change(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+
+def overwrite(path):
+    """Make 2.0 of a 1.0 in the middle of a file, in place."""
+    place = path.read_bytes().index(np.float32(1.0).tobytes() * 7) + 12
+    with open(path, "r+b") as file:
+        file.seek(place)
+        file.write(np.float32(2.0).tobytes())
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_pickle_changed_behind_its_size_and_time_is_read_again(tmp_path, replaced):
+    value = arrays(prefix="train", images=3000)  # most of the file is not among the samples
+    value["train2"][40] = 1.0
+    path, other = tmp_path / "mine" / "center" / "train_embeddings.pkl", tmp_path / "other"
+    released_format.write(path, EmbeddingSet.from_arrays(value))
+    old = load_split(tmp_path, "mine").content.digest
+    value["train2"][40, 3] = 2.0
+    if replaced:
+        released_format.write(other, EmbeddingSet.from_arrays(value), "train")
+        kept_time(path, lambda path: os.replace(other, path))
+    else:
+        kept_time(path, overwrite)
+    found, expected = load_split(tmp_path, "mine"), EmbeddingSet.from_arrays(value)
+    np.testing.assert_array_equal(found.embeddings, expected.embeddings)
+    assert found.content.digest == expected.content.digest != old
+
+
+def test_data_that_were_copied_are_the_same_data(tmp_path):
+    dataset(tmp_path / "a")
+    old = load_split(tmp_path / "a", "mine")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    new = load_split(tmp_path / "b", "mine")
+    assert new.content.digest == old.content.digest
+    assert len(entries(tmp_path / "b" / "mine" / "center" / cache.FOLDER)) == 1
+
+
+def test_an_entry_changed_in_place_is_made_anew(tmp_path):
+    expected = dataset(tmp_path)["train"].embeddings
+    load_split(tmp_path, "mine")
+    folder = tmp_path / "mine" / "center" / cache.FOLDER
+    array = folder / entries(folder)[0] / "embeddings.npy"
+    kept_time(array, lambda path: np.save(path, np.ones_like(expected)))
+    np.testing.assert_array_equal(load_split(tmp_path, "mine").embeddings, expected)
+
+
+@pytest.mark.parametrize("damage", [os.unlink, lambda path: np.save(path, np.zeros(26, "u8"))])
+def test_hashes_that_are_gone_or_wrong_are_made_anew(tmp_path, damage):
+    expected = dataset(tmp_path)["train"].content.hashes()
+    load_split(tmp_path, "mine")
+    found = load_split(tmp_path, "mine")
+    folder = tmp_path / "mine" / "center" / cache.FOLDER
+    damage(folder / entries(folder)[0] / "hashes.npy")
+    np.testing.assert_array_equal(found.content.hashes(), expected)
+
+
+def test_entries_of_an_older_version_are_removed(tmp_path):
+    dataset(tmp_path)
+    old = tmp_path / "mine" / "center" / cache.FOLDER / "train_embeddings.0123456789abcdef"
+    old.mkdir(parents=True)
+    (old / "embeddings.npy").write_bytes(b"of version 1")
+    load_split(tmp_path, "mine")
+    (entry,) = entries(old.parent)
+    assert entry != old.name
 
 
 @pytest.mark.parametrize(
