@@ -157,9 +157,9 @@ def _check_parts(folder, config, form):
     if form < 3:  # which saved no checkpoint of step 0
         return
     for part in parts:
-        for path in (part.best, part.metrics):
-            if path.exists() and not steps_in(part.checkpoints):
-                raise _lacking(folder, part.checkpoints, path.name)
+        begun = [*part.best.glob("step-*.index"), *part.path.glob(part.metrics.name)]
+        if begun and not steps_in(part.checkpoints):
+            raise _lacking(folder, part.checkpoints, str(begun[0].relative_to(folder.path)))
 
 
 def _lacking(folder, path, there):

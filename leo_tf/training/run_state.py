@@ -111,39 +111,37 @@ class RunState:
         """Save everything that resuming needs."""
         self._latest.save(self.step)
 
-    def restore(self, steps: int | None = None) -> int | None:
-        """Restore the latest checkpoint.
+    def restore(self) -> int | None:
+        """Restore the latest checkpoint; returns its step, or None if there is none."""
+        return self._latest.restore()
+
+    def begin(self, steps: int) -> int:
+        """Restore the latest checkpoint, or save the first one, to train from there.
+
+        So a folder of a run that has begun and has no checkpoints is known to have lost them.
 
         Args:
           steps: the last step of the run. If the best model is the last one of a shorter run, which
             this run would not have validated, the best before it is the best again.
 
         Returns:
-          Its step, or None if there is none.
+          Its step.
         """
-        found = self._latest.restore()
-        best = int(self._best_step)
-        if found is not None and steps is not None and steps > best and best % self._interval:
-            self._restore_before(best)
-        return found
-
-    def begin(self, steps: int) -> int:
-        """Restore the latest checkpoint, or save the first one; returns its step.
-
-        So a folder of a run that has begun and has no checkpoints is known to have lost them.
-        """
-        found = self.restore(steps)
+        found = self.restore()
         if found is None:
             self.save()
+        elif self.best_step < steps and self.best_step % self._interval:
+            self._forget_last()
         return found or 0
 
-    def _restore_before(self, last):
+    def _forget_last(self):
         """Make the best model before the last step of a shorter run the best."""
         if self.folder.identity is None:
             return  # a run of an older version, which did not note it
-        score, step = self._before.numpy()
+        last, (score, step) = self.best_step, self._before.numpy()
         self._best_score.assign(score)
         self._best_step.assign(int(step))
+        self.save()  # first, so that what is forgotten is nowhere told of
         self._best.forget(last)
 
     def restore_best(self) -> int | None:
