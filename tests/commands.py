@@ -56,3 +56,13 @@ def interrupt(module, number, after, pause=0.0, **flags):
     process.send_signal(number)
     _, errors = process.communicate(timeout=120)
     return process.returncode, errors
+
+
+def assert_refused(done, status, *said):
+    """Check for an exit status and one line on stderr that says certain things."""
+    assert done.returncode == status, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    for words in said:
+        assert words in line
+    return line

@@ -48,3 +48,21 @@ def smallest_record(golden_files):
     path = min(golden_files, key=lambda path: path.stat().st_size)
     with np.load(path) as archive:
         return dict(archive)
+
+
+@pytest.fixture(scope="session")
+def no_tensorflow(tmp_path_factory):
+    """A folder whose `tensorflow` cannot be imported, to be put before the real one."""
+    folder = tmp_path_factory.mktemp("shadow")
+    (folder / "tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
+    return folder
+
+
+@pytest.fixture
+def quick(no_tensorflow, monkeypatch):
+    """Start a command that must not import TensorFlow."""
+    from commands import command, environment
+
+    path = f"{no_tensorflow}:{environment()['PYTHONPATH']}"
+    monkeypatch.setattr("commands.environment", lambda: {**environment(), "PYTHONPATH": path})
+    return lambda *operands, **flags: command(*operands, **flags)

@@ -84,7 +84,8 @@ def prepare(config: Config, classifier: Classifier, folder: RunFolder) -> RunSta
     experiment, model = config.experiment, classifier.model
     if model is None:
         return None
-    compile_model(model, model.make_optimizer(), experiment.steps, experiment.validate_every)
+    steps = experiment.steps, experiment.validate_every, folder.steps_saved()
+    compile_model(model, model.make_optimizer(), *steps)
     return RunState(folder, model, not experiment.train_on_val, experiment.validate_every)
 
 

@@ -178,7 +178,7 @@ def _train(
 def _compiled(model, folder, experiment, steps, lr):
     """Prepare a model to be trained or restored; returns its `RunState`."""
     optimizer = model.make_optimizer(_schedule(lr, steps, experiment.warmup_steps))
-    compile_model(model, optimizer, steps, experiment.validate_every)
+    compile_model(model, optimizer, steps, experiment.validate_every, folder.steps_saved())
     return RunState(folder, model, interval=experiment.validate_every)
 
 

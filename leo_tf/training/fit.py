@@ -1,7 +1,7 @@
 """Training: Keras's fit, in stretches that end on validations and resume exactly."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -21,11 +21,22 @@ class InterruptedRunError(Exception):
 
 
 def compile_model(
-    model: MetaModel, optimizer: keras.optimizers.Optimizer, steps: int, validate_every: int
+    model: MetaModel,
+    optimizer: keras.optimizers.Optimizer,
+    steps: int,
+    validate_every: int,
+    saved: Sequence[int] = (),
 ) -> None:
-    """Prepare a model for `fit`, with as many steps per call from Python as divide its epochs."""
+    """Prepare a model for `fit`, with as many steps per call from Python as divide its epochs.
+
+    Args:
+      model, optimizer: what trains.
+      steps: the last step.
+      validate_every: steps from one validation to the next.
+      saved: steps that it may go on from.
+    """
     optimizer.build(model.trainable_variables)
-    interval = math.gcd(validate_every, steps)
+    interval = math.gcd(validate_every, steps, *saved)
     calls = max(n for n in range(1, STEPS_PER_CALL + 1) if interval % n == 0)
     model.compile(optimizer=optimizer, jit_compile=True, steps_per_execution=calls)
 

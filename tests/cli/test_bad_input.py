@@ -4,7 +4,7 @@ import re
 
 import pytest
 import tensorflow as tf
-from commands import TOP, command, environment
+from commands import TOP, assert_refused, command
 from tiny import TINY_RUN, tiny_sets, write_sets
 
 import leo_tf
@@ -22,32 +22,6 @@ COMMANDS = [
     "data_pipeline.glyphs.build",
 ]
 EVALUATE = {"dataset": "tiny", "way": 3, "shot": 2, "episodes": 20}
-
-
-def assert_refused(done, status, *said):
-    """Check for an exit status and one line on stderr that says certain things."""
-    assert done.returncode == status, done.stderr
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: ")
-    for words in said:
-        assert words in line
-    return line
-
-
-@pytest.fixture(scope="module")
-def no_tensorflow(tmp_path_factory):
-    """A folder whose `tensorflow` cannot be imported, to be put before the real one."""
-    folder = tmp_path_factory.mktemp("shadow")
-    (folder / "tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
-    return folder
-
-
-@pytest.fixture
-def quick(no_tensorflow, monkeypatch):
-    """Start a command that must not import TensorFlow."""
-    path = f"{no_tensorflow}:{environment()['PYTHONPATH']}"
-    monkeypatch.setattr("commands.environment", lambda: {**environment(), "PYTHONPATH": path})
-    return lambda *operands, **flags: command(*operands, **flags)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,9 @@ import tensorflow as tf
 from commands import command
 from tiny import TINY_RUN
 
+from leo_tf.classification.experiment import train_and_test
+from leo_tf.classification.inputs import Splits
+from leo_tf.config import make_config
 from leo_tf.config.methods.meta_learner import MetaLearner
 from leo_tf.meta.model import MetaModel
 from leo_tf.training.checkpoints import CheckpointFolder
@@ -105,6 +108,28 @@ def assert_same_metrics(found, expected, stopped):
         halved = step - 100 < stopped < step
         names = ("val_accuracy", "inner_lr") if halved else row.keys() - {"epoch"}
         assert {n: found[step][n] for n in names} == {n: row[n] for n in names}
+
+
+def test_more_steps_go_on_from_the_end_as_if_they_had_been_asked_for_at_once(
+    tiny, tmp_path, capsys
+):
+    """The first end is between two validations. Then it is tested otherwise, not trained."""
+    few = {"validate_every": 2, "validation_episodes": 20, "test_episodes": 20}
+    splits = Splits(**tiny)
+
+    def run(name, **changes):
+        config = make_config(**{**TINY_RUN, **few, **changes})
+        train_and_test(config, RunFolder(tmp_path / name), splits)
+        return capsys.readouterr().out
+
+    run("longer", steps=3)
+    said = run("longer", steps=4)
+    assert f"resuming {tmp_path / 'longer'} at step 3" in said
+    run("at_once", steps=4)
+    assert_same_run(tmp_path / "longer", tmp_path / "at_once")
+    assert "validation" not in run("longer", steps=4, test_episodes=30)
+    result = json.loads((tmp_path / "longer" / "result.json").read_text())
+    assert (result["steps"], result["test_episodes"]) == (4, 30)
 
 
 def test_checkpoints_that_cannot_be_read_are_named(tmp_path, capsys):
