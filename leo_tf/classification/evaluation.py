@@ -216,7 +216,7 @@ def judge(
         members = tf.where(indices.classes == number)  # [members, 2]: task, position
         tasks, positions = members[:, 0], members[:, 1]
         block = table[starts[number] : starts[number] + counts[number]]
-        block = normalise(block, mean)
+        block = tf.cast(normalise(block, mean), weights.dtype)
         of_members = tf.transpose(tf.gather(weights, tasks), [1, 0, 2])  # [way, members, dim]
         logits = tf.matmul(tf.reshape(of_members, [-1, block.shape[1]]), block, transpose_b=True)
         logits = tf.reshape(logits, [way, -1, tf.shape(block)[0]])  # [way, members, images]

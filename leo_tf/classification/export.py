@@ -159,8 +159,10 @@ def load(folder: str | os.PathLike, dim: int | None = None) -> Classifier:
     def adapt_present(support, present=None):
         return loaded.adapt(support) if present is None else loaded.adapt(support, present)
 
+    dtype = takes["support"].dtype
+
     def classify(params, query):
-        return loaded.classify(params, query)
+        return loaded.classify(params, tf.cast(query, dtype))
 
     return Classifier(
         adapt_present if "adapt_present" in loaded.signatures else adapt,

@@ -9,6 +9,7 @@ from data_pipeline.episodes import Episodes
 from leo_tf.config.methods.leo import LatentOptimization
 from leo_tf.leo.penalties import l2_penalty, orthogonality_penalty
 from leo_tf.meta.distributions import one_sample_kl, sample_with
+from leo_tf.meta.float_types import as_inputs, cast_floats
 from leo_tf.meta.inner_loops import adapt_latents, adapt_parameters
 from leo_tf.meta.learner import Learner
 from leo_tf.meta.model import MetaLoss, MetaModel
@@ -106,6 +107,8 @@ class LEO(MetaModel):
         Raises:
           ValueError: if the mask does not fit the support or leaves a class empty.
         """
+        support = as_inputs(support, self.compute_dtype)
+        labels, noise = cast_floats((labels, noise), self.compute_dtype)
         masked = {}
         if present is not None:
             if noise is not None:
@@ -149,6 +152,7 @@ class LEO(MetaModel):
 
     def meta_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
         """Adapt to the support sets and evaluate on the queries (equation 6 plus R)."""
+        episodes, noise = self.cast(episodes, noise)
         adaptation = self.adapt(episodes.support, episodes.support_labels, noise)
         query = self._drop(episodes.query, noise, "query_keep")
         evaluated = adaptation.params, query, episodes.query_labels

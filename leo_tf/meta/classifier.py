@@ -47,7 +47,10 @@ class Classifier:
         return self.classify(fitted, self._prepare(query))
 
     def _prepare(self, embeddings):
-        return embeddings if self.raw else normalise(embeddings, self.mean)
+        if self.raw:
+            return embeddings
+        prepared = normalise(embeddings, self.mean)
+        return prepared if self.model is None else tf.cast(prepared, self.model.compute_dtype)
 
 
 class EpisodicClassifier(RawSupport, MetaModel):
@@ -70,6 +73,7 @@ class EpisodicClassifier(RawSupport, MetaModel):
 
     def meta_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
         """Adapt to the support sets and evaluate on the queries."""
+        episodes, _ = self.cast(episodes)
         tasks, way, queries, dim = episodes.query.shape
         query = tf.reshape(episodes.query, [tasks, way * queries, dim])
         labels = tf.reshape(episodes.query_labels, [tasks, way * queries])
@@ -105,5 +109,5 @@ def linear_scores(params: Any, query: tf.Tensor) -> tf.Tensor:
       [tasks, n, way].
     """
     weights, biases = weights_and_biases(params)
-    scores = tf.matmul(query, weights, transpose_b=True)
+    scores = tf.matmul(tf.cast(query, weights.dtype), weights, transpose_b=True)
     return scores if biases is None else scores + biases[:, tf.newaxis]

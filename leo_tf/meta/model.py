@@ -1,5 +1,6 @@
 """What every meta-learner does alike: the outer step, and keeping track of its figures."""
 
+import re
 from typing import Any, NamedTuple
 
 import keras
@@ -8,6 +9,7 @@ import tensorflow as tf
 from data_pipeline.episodes import Episodes, EpisodeSizes
 from leo_tf.config.methods.meta_learner import MetaLearner
 from leo_tf.meta.first_step import FirstStep
+from leo_tf.meta.float_types import cast_episodes, cast_floats, check_dtype
 from leo_tf.meta.noise import Mask, Normal
 from leo_tf.meta.outer_step import clip, guard_against_nan, has_nan
 
@@ -32,9 +34,14 @@ class MetaModel(keras.Model):
     of pairs (`Episodes`, noise). A subclass defines `meta_loss`, declares in `noise_spec` what its
     steps draw, and calls `track` when all its variables are there.
 
+    Episodes and noise of other float types are cast to the model's.
+
     Args:
       settings: its hyperparameters.
-      **kwargs: see `keras.Model`.
+      **kwargs: see `keras.Model`; `dtype` is float32 or float64.
+
+    Raises:
+      ValueError: one line, if it cannot compute in the dtype.
     """
 
     metric_names: tuple[str, ...] = ()  # figures of merit among the terms, shown while it trains
@@ -42,6 +49,7 @@ class MetaModel(keras.Model):
     rate_names: tuple[str, ...] = ()  # attributes that hold meta-learned step sizes
 
     def __init__(self, settings: MetaLearner, **kwargs) -> None:
+        check_dtype(kwargs.get("dtype"))
         super().__init__(**kwargs)
         self.settings = settings
 
@@ -79,9 +87,11 @@ class MetaModel(keras.Model):
 
     def track(self) -> None:
         """Make the metrics that training and evaluation report."""
-        norms = [f"gradient_norm/{_label(v)}" for v in self.trainable_variables]
+        norms = [f"gradient_norm/{self._label(v)}" for v in self.trainable_variables]
         names = ["loss", *self.metric_names, *self.terms, *norms]
-        self._trackers = {name: keras.metrics.Mean(name=name) for name in names}
+        self._trackers = {
+            name: keras.metrics.Mean(name=name, dtype=self.variable_dtype) for name in names
+        }
         self._trackers["nan_guard_steps"] = keras.metrics.Sum(name="nan_guard_steps")
         self._non_finite = FirstStep("non_finite_loss_step")
 
@@ -100,6 +110,13 @@ class MetaModel(keras.Model):
         """
         raise NotImplementedError
 
+    def cast(
+        self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None
+    ) -> tuple[Episodes, dict[str, tf.Tensor] | None]:
+        """Return episodes and noise as tensors of the type that the model computes in."""
+        dtype = self.compute_dtype
+        return cast_episodes(episodes, dtype), cast_floats(noise, dtype)
+
     def outer_step(
         self, episodes: Episodes, noise: dict[str, tf.Tensor]
     ) -> tuple[MetaLoss, list[tf.Tensor], list[tf.Tensor]]:
@@ -110,6 +127,7 @@ class MetaModel(keras.Model):
           `trainable_variables`, as they are and as they were applied.
         """
         variables = self.trainable_variables
+        episodes, noise = self.cast(episodes, noise)
         with tf.GradientTape() as tape:
             result = self.meta_loss(episodes, noise)
         gradients = tape.gradient(
@@ -127,7 +145,7 @@ class MetaModel(keras.Model):
         """Take one outer step on a pair (`Episodes`, noise)."""
         result, gradients, _ = self.outer_step(*data)
         norms = {
-            f"gradient_norm/{_label(variable)}": tf.norm(gradient)
+            f"gradient_norm/{self._label(variable)}": tf.norm(gradient)
             for variable, gradient in zip(self.trainable_variables, gradients, strict=True)
         }
         guarded = tf.cast(has_nan(result.loss, gradients), tf.float32)
@@ -137,7 +155,7 @@ class MetaModel(keras.Model):
 
     def test_step(self, episodes):
         """Evaluate a batch of `Episodes`, without noise."""
-        result = self.meta_loss(episodes)
+        result = self.meta_loss(self.cast(episodes)[0])
         return self._track({"loss": result.loss, **result.terms})
 
     def _track(self, values):
@@ -149,7 +167,9 @@ class MetaModel(keras.Model):
     def metrics(self):
         return list(self._trackers.values())
 
-
-def _label(variable):
-    """Path of a variable below the model, "relation_network/kernel_0"."""
-    return "/".join(variable.path.split("/")[-2:])
+    def _label(self, variable):
+        """Path of a variable below the model, "relation_network/kernel_0"."""
+        owner, name = variable.path.split("/")[-2:]
+        if owner == self.name:  # without the number that Keras gives to a second model of a kind
+            owner = re.sub(r"_\d+$", "", owner)
+        return f"{owner}/{name}"

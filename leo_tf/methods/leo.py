@@ -12,6 +12,7 @@ from leo_tf.leo.decoder import Decoder
 from leo_tf.leo.encoder import ClassEncoder
 from leo_tf.leo.model import LEO, Adaptation
 from leo_tf.meta.classifier import Classifier
+from leo_tf.meta.float_types import check_dtype
 from leo_tf.meta.learner import LinearClassifier
 from leo_tf.meta.noise import Mask, Normal
 from leo_tf.meta.raw_support import RawSupport, adapt_raw
@@ -24,7 +25,7 @@ class LEOClassifier(RawSupport, LEO):
 
     Args:
       dim: size of an embedding. The released ones have 640.
-      dtype: float type of the variables and the computation.
+      dtype: of the variables and the computation: float32 or float64, as Keras takes it.
       name: of the model.
       **settings: see `leo_tf.config.methods.leo.LEOSettings`.
 
@@ -36,8 +37,9 @@ class LEOClassifier(RawSupport, LEO):
     """
 
     def __init__(
-        self, dim: int, *, dtype: str | None = None, name: str | None = None, **settings: Any
+        self, dim: int, *, dtype: Any = None, name: str | None = None, **settings: Any
     ) -> None:
+        check_dtype(dtype)
         checked = LEOSettings(**settings)
         encoder = ClassEncoder(dim, checked.num_latents, dtype=dtype, name="class_encoder")
         decoder = Decoder(dim, dtype=dtype, name="decoder")
@@ -112,7 +114,6 @@ class LEOClassifier(RawSupport, LEO):
         """Return the model as a `Classifier`."""
 
         def adapt(support, present=None):
-            support = tf.cast(support, self.compute_dtype)
             return self.adapt(support, present=present).params
 
         return Classifier(adapt, model=self)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from data_pipeline.episodes import Episodes
 from leo_tf.config.methods.meta_learner import MetaLearner
+from leo_tf.meta.float_types import as_inputs, cast_floats
 from leo_tf.meta.inner_loops import adapt_parameters
 from leo_tf.meta.learner import Learner
 from leo_tf.meta.model import MetaLoss, MetaModel
@@ -54,6 +55,8 @@ class MAML(MetaModel):
 
     def adapt(self, support: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """Fit the learner to support sets: parameters [tasks, ..., size]."""
+        support = as_inputs(support, self.compute_dtype)
+        labels = cast_floats(labels, self.compute_dtype)
         once = [1] * len(self.params_init.shape)
         params = tf.tile(self.params_init[tf.newaxis], [tf.shape(support)[0], *once])
         batches = [(support, labels)] * self.unroll_length
@@ -61,6 +64,7 @@ class MAML(MetaModel):
 
     def meta_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
         """Adapt to the support sets and evaluate on the queries."""
+        episodes, _ = self.cast(episodes)
         params = self.adapt(episodes.support, episodes.support_labels)
         evaluated = params, episodes.query, episodes.query_labels
         query_loss = self.learner.query_loss(*evaluated)

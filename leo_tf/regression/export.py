@@ -96,10 +96,11 @@ def predict_tasks(loaded: Any, tasks: Mapping[str, np.ndarray], samples: int) ->
             raise ValueError(
                 f"{name} has {tasks[name].shape[-1]} values at a point, the model takes {size}"
             )
+    dtype = expected["support_x"].dtype.as_numpy_dtype
     count, done = len(tasks["query_x"]), []
     with tqdm.tqdm(total=count, unit="task", disable=not console.shows_progress()) as bar:
         for part in parts(count, samples):
-            support_x, support_y, query_x = (tasks[name][part] for name in ARRAYS)
+            support_x, support_y, query_x = (tasks[name][part].astype(dtype) for name in ARRAYS)
             params = loaded.adapt(support_x, support_y, samples)
             done.append(loaded.predict(params, query_x).numpy())
             bar.update(len(query_x))

@@ -9,6 +9,7 @@ from data_pipeline.episodes import Episodes
 from leo_tf.config.experiments import Regression
 from leo_tf.config.methods.leo_regression import LEORegressionSettings
 from leo_tf.leo.model import LEO
+from leo_tf.meta.float_types import check_dtype
 from leo_tf.meta.noise import Mask, Normal
 from leo_tf.methods.maml import MAML
 from leo_tf.regression.layers import MLPDecoder, TaskEncoder
@@ -26,7 +27,7 @@ class LEORegressor(LEO):
     Args:
       sizes: units of f_theta, input and output included; None for one input, one output and two
         hidden layers of `network_hidden` units.
-      dtype: float type of the variables and the computation.
+      dtype: of the variables and the computation: float32 or float64, as Keras takes it.
       name: of the model.
       **settings: see `leo_tf.config.methods.leo_regression.LEORegressionSettings`.
     """
@@ -35,10 +36,11 @@ class LEORegressor(LEO):
         self,
         sizes: Sequence[int] | None = None,
         *,
-        dtype: str | None = None,
+        dtype: Any = None,
         name: str | None = None,
         **settings: Any,
     ) -> None:
+        check_dtype(dtype)
         checked = LEORegressionSettings(**settings)
         sizes = network_sizes(checked) if sizes is None else tuple(sizes)
         encoder = TaskEncoder(
@@ -87,7 +89,10 @@ class LEORegressor(LEO):
           Noise of [1, samples, ...].
         """
         return {
-            name: tf.random.stateless_normal([1, samples, size], [0, i], alg="philox")
+            name: tf.cast(
+                tf.random.stateless_normal([1, samples, size], [0, i], alg="philox"),
+                self.compute_dtype,
+            )
             for i, (name, size) in enumerate(self._noise_sizes().items())
         }
 

@@ -152,7 +152,7 @@ def run_network(params: tf.Tensor, inputs: tf.Tensor, sizes: Sequence[int]) -> t
     shapes = parameter_shapes(sizes)
     parts = tf.split(params, [int(np.prod(shape)) for shape in shapes], axis=-1)
     batch = tf.shape(params)[:2]
-    values = inputs[:, tf.newaxis]
+    values = tf.cast(inputs, params.dtype)[:, tf.newaxis]
     for i in range(0, len(shapes), 2):
         kernel = tf.reshape(parts[i], [*tf.unstack(batch), *shapes[i]])
         bias = parts[i + 1][:, :, tf.newaxis]
