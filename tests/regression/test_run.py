@@ -156,6 +156,13 @@ def test_files_that_are_no_archives_are_refused(tmp_path):
         ),
         ({"points": 3}, "classification has no setting points; leave it out"),
         ({"dataset": "sines_and_lines", "inner_bound": 0}, "inner_bound must be above 0"),
+        ({"dataset": "sines_and_lines", "preset": "big"}, "preset must be paper, not 'big'"),
+        (
+            {"preset": "paper"},
+            "--preset=paper has nothing for this method on glyphs at shot 1, only for "
+            "miniImageNet at shot 1 or 5; tieredImageNet at shot 1 or 5; sines_and_lines; leave "
+            "it out",
+        ),
     ],
 )
 def test_flags_of_the_other_kind_of_run_are_refused(flags, line):
