@@ -49,10 +49,11 @@ def main() -> None:
             if chosen.kind != "classification":
                 raise ValueError("a regressor is evaluated on --tasks=FILE.npz")
             check_dataset(FLAGS.data_path, chosen.dataset, chosen.crop, [FLAGS.split])
-        if not run:
+    tasks = read_tasks(FLAGS.tasks) if FLAGS.tasks else None
+    if not run:
+        with command_line.flags_at_fault():
             check_saved_model(FLAGS.saved_model)
-    where = FLAGS.data_path, FLAGS.split
-    given = read_tasks(FLAGS.tasks) if FLAGS.tasks else load_tested(chosen, *where)
+    given = tasks or load_tested(chosen, FLAGS.data_path, FLAGS.split)
     start_tensorflow()
     from leo_tf.classification import experiment, result
     from leo_tf.regression.export import load, predict_tasks

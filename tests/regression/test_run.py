@@ -155,8 +155,8 @@ def test_files_that_are_no_archives_are_refused(tmp_path):
             "--dataset=sines_and_lines has no setting way; leave it out",
         ),
         ({"points": 3}, "classification has no setting points; leave it out"),
-        ({"dataset": "sines_and_lines", "inner_bound": 0}, "inner_bound must be above 0"),
-        ({"dataset": "sines_and_lines", "preset": "big"}, "preset must be paper, not 'big'"),
+        ({"dataset": "sines_and_lines", "inner_bound": 0}, "--inner_bound must be above 0"),
+        ({"dataset": "sines_and_lines", "preset": "big"}, "--preset must be paper, not 'big'"),
         (
             {"preset": "paper"},
             "--preset=paper has nothing for this method on glyphs at shot 1, only for "
