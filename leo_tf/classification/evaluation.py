@@ -46,11 +46,15 @@ class Accuracy(NamedTuple):
 
 
 def summarise(outcomes: Outcomes | Sequence[float] | np.ndarray) -> Accuracy:
-    """Mean and 95 % interval (normal approximation, over episodes) of accuracies in [0, 1]."""
-    finite = outcomes.finite if isinstance(outcomes, Outcomes) else np.array([True])
-    found = outcomes.accuracies if isinstance(outcomes, Outcomes) else outcomes
-    accuracies = np.asarray(found, np.float64)
-    count = len(accuracies)
+    """Mean and 95 % interval (normal approximation, over episodes) of accuracies in [0, 1].
+
+    An accuracy that is not finite is that of an episode without a finite answer: 0.
+    """
+    if not isinstance(outcomes, Outcomes):
+        outcomes = Outcomes(np.asarray(outcomes, np.float64), np.isfinite(outcomes))
+    finite = outcomes.finite & np.isfinite(outcomes.accuracies)
+    accuracies = np.where(np.isfinite(outcomes.accuracies), outcomes.accuracies, 0.0)
+    accuracies, count = accuracies.astype(np.float64), len(accuracies)
     ci95 = 196 * accuracies.std(ddof=1) / math.sqrt(count) if count > 1 else None
     return Accuracy(100 * accuracies.mean(), ci95, count, int((~finite).sum()))
 

@@ -16,6 +16,8 @@ _KINDS: dict[Any, tuple[type, str]] = {
 
 MANY = 2**31  # TensorFlow counts below it
 
+LARGEST = (2 - 2**-23) * 2.0**127  # float32, in which models compute, holds no more
+
 SearchSpace = tuple[float, float] | tuple[float, float, str] | list | None
 
 
@@ -76,6 +78,8 @@ def check_value(field: dataclasses.Field, value: Any) -> None:
         below = MANY
     if kind is numbers.Real:
         check_finite(name, cast(float, value))
+        if abs(cast(float, value)) > LARGEST:
+            raise ValueError(f"{name} must be at most {LARGEST:.2e}, not {value}")
     if field.type not in (bool, str):
         _check_number(name, value, at_least, above, below)
 

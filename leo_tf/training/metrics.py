@@ -37,7 +37,8 @@ class IntervalMetrics(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Add the columns."""
         logs["step"] = self.run.step
-        self.run.count_guarded(int(logs[NAN_GUARD]))
+        logs[NAN_GUARD] = int(logs[NAN_GUARD])
+        self.run.count_guarded(logs[NAN_GUARD])
         for name in self.model.rate_names:
             rates = np.asarray(getattr(self.model, name), np.float64)
             logs[name] = float(rates.mean()) if np.isfinite(rates).all() else math.nan

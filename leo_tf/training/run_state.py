@@ -154,6 +154,6 @@ class RunState:
         if step is None or not self.is_finite:
             raise ValueError(
                 f"{self.folder}: has no model yet, the first is saved by its first validation that "
-                "is finite; let the run go on until then"
+                "is finite; give the run's command again, which goes on until then"
             )
         return step

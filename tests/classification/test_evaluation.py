@@ -199,6 +199,7 @@ def test_mean_and_interval():
     assert str(Accuracy(62.5, 31.629, 4)) == "62.50 ± 31.63 %"
     assert summarise([0.5]) == (50.0, None, 1, 0)
     assert str(summarise([0.5])) == "50.00 ± - %"
+    assert str(summarise([NAN, 1.0, 0.0, 0.0])) == "25.00 ± 49.00 % (1 of 4 episodes not finite)"
 
 
 def test_queries_are_600_less_the_shot_or_what_the_smallest_class_allows(tiny):

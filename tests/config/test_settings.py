@@ -39,6 +39,7 @@ class Child(Example):
         ({"count": 1}, "count must be at least 2, not 1"),
         ({"weight": -1}, "weight must not be negative, it is -1"),
         ({"weight": float("inf")}, "weight must be a finite number, not inf"),
+        ({"weight": 4e38}, "weight must be at most 3.40e+38, not 4e+38"),
     ],
 )
 @pytest.mark.parametrize("kind", [Example, Child])
