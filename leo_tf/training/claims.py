@@ -33,9 +33,7 @@ def check(folder: RunFolder, config: Config, data: Mapping[str, str] | None = No
     theirs, beside = folder.written()
     _check_settings(folder, config, theirs)
     _check_data(folder, beside["origin"].get("data"), data or {})
-    _, result = folder.read()
-    finished = result is not None and config.training() == theirs.training()
-    if beside["stream"] != STREAM and not finished:
+    if beside["stream"] != STREAM and not _is_finished(folder, config, theirs):
         raise ValueError(
             f"{folder.config}: half-way in stream {beside['stream']} of random numbers, this "
             f"version draws stream {STREAM}; evaluate its best model by python -m "
@@ -144,6 +142,14 @@ def _check_data(folder, theirs, ours):
             f"{folder.config}: this folder belongs to other embeddings: those of "
             f"{', '.join(others)} are not what they were; {ELSEWHERE}"
         )
+
+
+def _is_finished(folder, config, theirs):
+    """Return whether a folder's run has been trained to the end that is asked for."""
+    try:
+        return folder.read()[1] is not None and config.training() == theirs.training()
+    except ValueError:  # a damaged result, which the run writes again
+        return False
 
 
 def _check_parts(folder, config, form):

@@ -1,6 +1,7 @@
 """Training: Keras's fit, in stretches that end on validations and resume exactly."""
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 
 import keras
@@ -97,6 +98,9 @@ def _begin(model, state, steps):
     """Restore a run and make its metrics.csv end where it is; returns the step to go on from."""
     if start := state.begin(steps):
         print(f"resuming {state.folder} at step {start}", flush=True)
+        if not state.folder.metrics.exists():
+            lost = f"warning: {state.folder.metrics} is gone, with its rows up to step {start}"
+            print(lost, file=sys.stderr)
     drop_rows_after(state.folder.metrics, start)
     older_metrics.convert(state.folder, model.settings)
     return start

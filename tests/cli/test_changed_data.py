@@ -9,6 +9,8 @@ from commands import assert_refused
 from tiny import TINY_RUN, tiny_sets, write_sets
 
 from data_pipeline import EmbeddingSet, released_format
+from leo_tf.classification.experiment import evaluate
+from leo_tf.config.experiments import Classification
 
 
 def own_data(folder, splits):
@@ -115,3 +117,14 @@ def test_evaluate_takes_no_other_run_s_model_for_a_run_s(quick, finished_run, tm
     shutil.rmtree(run_dir / "saved_model")
     done = quick("leo_tf.evaluate", run_dir=run_dir)
     assert_refused(done, 2, f"{run_dir}/saved_model: is missing, though the run is finished")
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_model_tested_on_what_it_was_trained_on_says_so(finished_run, tiny, capsys, split):
+    """The train split was copied into the file of another one, or is asked for."""
+    settings = Classification(dataset="tiny", way=3, shot=2)
+    saved_model = finished_run[1] / "saved_model"
+    evaluate(saved_model, settings, 10, tiny[split], "val")
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+    expected = f"warning: {saved_model} was trained on tiny/center/train"
+    assert said == ([expected] if split == "train" else [])

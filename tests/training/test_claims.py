@@ -105,6 +105,13 @@ def test_more_steps_and_other_tests_go_on_in_the_same_folder(tmp_path):
     assert folder.read()[1] == {"steps": 400}
 
 
+@pytest.mark.parametrize("text", ["{", "", "[1]"])
+def test_a_damaged_result_is_no_reason_not_to_test_again(tmp_path, text):
+    folder = make_run(tmp_path / "run", steps=[300, 400], finished=True)
+    folder.result.write_text(text)
+    claim(folder, CONFIG, DATA)
+
+
 @pytest.mark.parametrize("steps", [100, 250, 399])
 def test_fewer_steps_than_were_done_are_refused(tmp_path, steps):
     folder = make_run(tmp_path / "run", steps=[300, 400], finished=True)
