@@ -103,7 +103,7 @@ def _let_age(pickles):
 def _open(entry: Path, name: str) -> EmbeddingSet | None:
     """Return the set in an entry, memory-mapped; None if there is none, or a damaged one."""
     try:
-        index = json.loads((entry / INDEX).read_text())
+        index = json.loads((entry / INDEX).read_text(encoding="utf-8"))
         class_names, counts = index["class_names"], np.array(index["counts"], np.int64)
         if len(class_names) != len(counts) or index["state"] != _state(entry / ARRAY):
             return None
@@ -229,7 +229,7 @@ def _write(folder, source, name):
         "example": found.example,
         "state": _state(folder / ARRAY),
     }
-    with open(folder / INDEX, "w") as file:
+    with open(folder / INDEX, "w", encoding="utf-8") as file:
         json.dump(index, file, allow_nan=False)
         atomic.sync(file)
     atomic.sync_folder(folder)

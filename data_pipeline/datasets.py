@@ -12,7 +12,7 @@ from types import ModuleType
 
 import numpy as np
 
-from data_pipeline import cache, numpy_files, released_format
+from data_pipeline import cache, numpy_files, paths, released_format
 from data_pipeline.embeddings import EmbeddingSet, Source
 from data_pipeline.split_checks import (
     check_apart,
@@ -63,12 +63,13 @@ def check_dataset(
         raise ValueError(
             f"{dataset} has no crop multiview: it was released for miniImageNet only; use center"
         )
-    folder = Path(data_path) / dataset
+    data_path = paths.expand(data_path)
+    folder = data_path / dataset
     if dataset == "glyphs" and not folder.exists():
         folder = PACKAGED / dataset
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"no data set {dataset} in {Path(data_path).resolve()} (there: {_there(data_path)}; "
+            f"no data set {dataset} in {data_path.resolve()} (there: {_there(data_path)}; "
             f"glyphs comes with the code); {_how_to_get(data_path, dataset)}"
         )
     if not (folder / crop).is_dir():

@@ -9,7 +9,7 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from data_pipeline import archive, atomic, command_line
+from data_pipeline import archive, atomic, command_line, paths
 from data_pipeline.datasets import DATA_PATH
 from data_pipeline.embeddings import Source
 
@@ -37,7 +37,7 @@ def download(
       ConnectionError: the zip cannot be fetched, or not all of it.
       ValueError: what was fetched is no zip, has another hash, or cannot be unpacked.
     """
-    target = Path(data_path) / ARCHIVE
+    target = paths.expand(data_path) / ARCHIVE
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic.lock(target.parent / ".download.lock") as locked:
         if locked:

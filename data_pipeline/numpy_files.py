@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from data_pipeline import contents, file_kinds
+from data_pipeline import contents, file_kinds, paths
 from data_pipeline.embeddings import Source
 from data_pipeline.pickles import unpickle
 from data_pipeline.rows import RowsInMemory
@@ -90,7 +90,7 @@ def read(path: str | os.PathLike) -> Source:
       FileNotFoundError: there is no such file.
       ValueError: one line that names the file, the value and the remedy.
     """
-    path = Path(path)
+    path = paths.expand(path)
     for part in files(path):
         if not part.is_file():
             raise FileNotFoundError(f"{part}: no such file")

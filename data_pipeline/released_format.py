@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipeline import atomic, contents, numpy_files
+from data_pipeline import atomic, contents, numpy_files, paths
 from data_pipeline.class_names import class_names
 from data_pipeline.embeddings import EmbeddingSet, Source, check_rows, runs
 from data_pipeline.pickles import unpickle
@@ -36,7 +36,7 @@ def read(path: str | os.PathLike) -> Source:
       FileNotFoundError: there is no such file.
       ValueError: the file holds no embeddings; one line that names it, the value and the remedy.
     """
-    path = Path(path)
+    path = paths.expand(path)
     if path.suffix.lower() in (".npz", ".npy"):
         return numpy_files.read(path)
     dataset = path.absolute().parent.parent.name
@@ -75,7 +75,7 @@ def write(
       ValueError: the path's ending is that of another format, or dtype is no float type or too
         small for the values.
     """
-    path = Path(path)
+    path = paths.expand(path)
     split = split or path.name.split("_")[0]
     stored = np.dtype(dtype).newbyteorder("<")
     if stored.kind != "f":

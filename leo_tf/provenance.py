@@ -77,7 +77,7 @@ def cores() -> int:
 def proc_field(path: str, name: str) -> str | None:
     """Value of the first "name : value" line of a file of /proc; None if there is none."""
     try:
-        text = Path(path).read_text()
+        text = Path(path).read_text(encoding="utf-8")
     except OSError:
         return None
     found = re.search(rf"^{name}\s*:\s*(.*?)\s*$", text, re.MULTILINE)

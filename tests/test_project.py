@@ -141,6 +141,73 @@ def test_no_json_is_written_that_may_hold_nan_or_infinity():
     assert {allowed for _, allowed in written} == {"False"}, written
 
 
+def test_text_is_read_and_written_as_utf_8():
+    for package in PACKAGES:
+        for file in (TOP / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and opens_text(node):
+                    given = {keyword.arg for keyword in node.keywords}
+                    assert "encoding" in given, (file, node.lineno)
+
+
+def opens_text(call):
+    """Tell a call that opens a file as text."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", None))
+    constants = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
+    mode = next((each for each in reversed(constants) if isinstance(each, str)), "")
+    if name == "open":
+        newline = any(keyword.arg == "newline" for keyword in call.keywords)
+        own = isinstance(call.func, ast.Name) or mode or newline  # else an archive's
+        return own and "b" not in mode
+    return name in ("read_text", "write_text") or (name == "TemporaryFile" and "+" in mode)
+
+
+IMPORT_ALL = """
+import importlib, logging, os, random, signal, sys, warnings
+import absl.flags, absl.logging, keras, matplotlib, numpy
+import tensorflow as tf
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import tensorflow_probability
+    tensorflow_probability.distributions.Normal
+
+def state():
+    return {
+        "environment": dict(os.environ),
+        "flags": sorted(absl.flags.FLAGS),
+        "signals": [str(signal.getsignal(number)) for number in range(1, 32)],
+        "warnings": [str(each) for each in warnings.filters],
+        "logging": [str(logging.root.handlers), logging.root.level, tf.get_logger().level],
+        "absl": absl.logging.get_verbosity(),
+        "streams": [str(sys.stdout), str(sys.stderr), str(sys.excepthook)],
+        "random": [str(random.getstate()), str(numpy.random.get_state())],
+        "keras": [keras.config.floatx(), keras.config.dtype_policy().name],
+        "figures": [matplotlib.rcParams._get("backend"), "matplotlib.pyplot" in sys.modules],
+        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "path": [list(sys.path), os.getcwd()],
+    }
+
+before = state()
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+    after = state()
+    changed = [part for part in before if before[part] != after[part]]
+    assert not changed, (name, [(before[part], after[part]) for part in changed])
+"""
+
+
+def test_imports_change_nothing_in_the_process():
+    modules = []
+    for package in PACKAGES:
+        for file in sorted((TOP / package).rglob("*.py")):
+            parts = file.relative_to(TOP).with_suffix("").parts
+            modules.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    code = [sys.executable, "-c", IMPORT_ALL, *modules]
+    done = subprocess.run(code, capture_output=True, text=True, cwd=TOP, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout == ""
+
+
 def test_public_functions_are_annotated():
     missing = []
     for package in PACKAGES:

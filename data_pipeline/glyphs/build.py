@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from data_pipeline import atomic, command_line, released_format
+from data_pipeline import atomic, command_line, paths, released_format
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.glyphs import characters, features, fonts, images
 from data_pipeline.glyphs.packages import PACKAGES
@@ -123,7 +123,7 @@ def build(
     Raises:
       FileNotFoundError, ValueError: see `render_all`.
     """
-    output = Path(output)
+    output = paths.expand(output)
     rendered = render_all(folder, seed)
     target = output / "embeddings/glyphs/center"
     target.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,17 @@
 """Golden files: one recorded run of the published code, as variables, episodes and noise."""
 
+import dataclasses
 import json
+import math
 import os
 import zipfile
 import zlib
 
 import numpy as np
+
+from data_pipeline import paths
+from leo_tf.config.methods.leo import LEOSettings
+from leo_tf.config.settings import MANY
 
 # In the order of the model's trainable variables.
 VARIABLES = (
@@ -19,6 +25,9 @@ VARIABLES = (
 )
 
 DTYPES = ("float64", "float32")
+
+# The settings of a record that count something.
+WHOLE = ("steps", *(field.name for field in dataclasses.fields(LEOSettings) if field.type is int))
 
 # What NumPy and JSON raise on files that are something else, or damaged.
 UNREADABLE = (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error)
@@ -38,7 +47,7 @@ class GoldenFile:
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
-        self.path = path
+        self.path = path = paths.expand(path)
         try:
             with np.load(path, allow_pickle=False) as archive:
                 self.arrays = {name: archive[name] for name in archive.files}
@@ -65,7 +74,14 @@ class GoldenFile:
         if name not in self.config:
             raise ValueError(f"{self.path}: its config has no {name!r}; record the file again")
         value = self.config[name]
-        usable = value in DTYPES if name == "dtype" else isinstance(value, int | float)
+        if name != "dtype":
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            usable = number and math.isfinite(value)
+            if usable and name in WHOLE:
+                usable = value == int(value) and 0 <= value < MANY
+                value = int(value) if usable else value  # JSON does not tell 10 from 10.0
+        else:
+            usable = value in DTYPES
         if not usable:
             raise ValueError(f"{self.path}: its config has {name} {value!r}; record the file again")
         return value

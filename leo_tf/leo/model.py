@@ -107,15 +107,8 @@ class LEO(MetaModel):
         Raises:
           ValueError: if the mask does not fit the support or leaves a class empty.
         """
-        support = as_inputs(support, self.compute_dtype)
         labels, noise = cast_floats((labels, noise), self.compute_dtype)
-        masked = {}
-        if present is not None:
-            if noise is not None:
-                raise ValueError("a mask of present examples is for evaluation, without noise")
-            masked = {"present": as_mask(present, support)}
-            # A zero example adds a constant to a linear classifier's loss: it moves nothing.
-            support = zero_absent(support, masked["present"])
+        support, masked = _masked(as_inputs(support, self.compute_dtype), noise, present)
         latent_steps = self.settings.inner_unroll_length
         steps = latent_steps + self.settings.finetuning_unroll_length
         latent_eps, decoder_eps = None, [None] * (latent_steps + 1)
@@ -137,11 +130,7 @@ class LEO(MetaModel):
         # Each averaged copy moves by its own share of the gradient, and so does the average.
         rate = self.finetuning_lr / self.decoder.copies(latents, **masked)
         params = adapt_parameters(
-            self.learner,
-            params_after_leo,
-            rate,
-            batches[latent_steps:],
-            self.finetuning_bound,
+            self.learner, params_after_leo, rate, batches[latent_steps:], self.finetuning_bound
         )
         kl = encoder_penalty = tf.zeros(tf.shape(latents)[:1], latents.dtype)
         if noise is not None:
@@ -193,3 +182,14 @@ class LEO(MetaModel):
             return inputs
         keep = noise[name] if step is None else noise[name][step]
         return dropout(inputs, keep, self.dropout_rate)
+
+
+def _masked(support, noise, present):
+    """Return the support with absent examples zeroed, and the mask as a keyword argument."""
+    if present is None:
+        return support, {}
+    if noise is not None:
+        raise ValueError("a mask of present examples is for evaluation, without noise")
+    mask = as_mask(present, support)
+    # A zero example adds a constant to a linear classifier's loss: it moves nothing.
+    return zero_absent(support, mask), {"present": mask}

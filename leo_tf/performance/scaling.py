@@ -90,14 +90,21 @@ def measure(sizes: Sizes, seconds: float, data_path: str | os.PathLike, memory: 
     command += [f"--{name}={value}" for name, value in sizes._asdict().items()]
     command += [f"--seconds={seconds}", f"--data_path={data_path}", f"--json={output}"]
     # What a process that is ended leaves behind goes with `data_path`.
-    failure = run_within(memory, command, {**os.environ, "TMPDIR": str(data_path)})
+    failure = run_within(memory, command, _environment(data_path))
     if failure:
         return Row(sizes, failure=failure)
-    result = json.loads(output.read_text())
+    result = json.loads(output.read_text(encoding="utf-8"))
     for name in SHOWN:
         if any(result["figures"][name][of] is None for of in ("low", "median", "high")):
             return Row(sizes, failure=f"{name} was not measured")
     return Row(sizes, result["figures"], result["machine"])
+
+
+def _environment(data_path):
+    """Return the environment of a measurement: this project on the path, whatever folder it is."""
+    top = str(Path(__file__).parents[2])
+    places = [top, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "TMPDIR": str(data_path), "PYTHONPATH": os.pathsep.join(places)}
 
 
 def run_within(
@@ -113,7 +120,7 @@ def run_within(
     Returns:
       What went wrong, "" for nothing.
     """
-    with tempfile.TemporaryFile("w+") as errors:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=errors, env=environment
         )

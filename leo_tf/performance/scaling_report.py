@@ -144,13 +144,11 @@ From the first row, by one size:
 
 def draw(rows: Sequence[Row], path: str | os.PathLike) -> None:
     """Plot the time of a step against each size, on logarithmic axes, as a PNG."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
+    from matplotlib.figure import Figure
 
     labels = ("way", "shot", "meta-batch (tasks)", "embedding size")
-    figure, panels = plt.subplots(1, 4, figsize=(13, 3.6), sharey=True, layout="constrained")
+    figure = Figure(figsize=(13, 3.6), layout="constrained")
+    panels = figure.subplots(1, 4, sharey=True)
     for panel, name, label in zip(panels, Sizes._fields, labels, strict=True):
         varied = varying(rows, name)
         sizes = [getattr(row.sizes, name) for row in varied]
@@ -173,4 +171,3 @@ def draw(rows: Sequence[Row], path: str | os.PathLike) -> None:
         f"{base.dim}-d"
     )
     figure.savefig(path, dpi=120)
-    plt.close(figure)

@@ -3,11 +3,10 @@
 import os
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
-from data_pipeline import atomic
+from data_pipeline import atomic, paths
 
 ARRAYS = ("support_x", "support_y", "query_x")
 
@@ -25,7 +24,8 @@ def read_tasks(path: str | os.PathLike) -> dict[str, np.ndarray]:
     Raises:
       FileNotFoundError, ValueError: one line that names the file and what is wrong with it.
     """
-    if not Path(path).is_file():
+    path = paths.expand(path)
+    if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; give an .npz of {', '.join(ARRAYS)}")
     try:
         with np.load(path) as archive:
@@ -73,7 +73,7 @@ def write_predictions(path: str | os.PathLike, predictions: np.ndarray) -> str:
     Returns:
       What was written, for people.
     """
-    with atomic.writer(Path(path)) as file:
+    with atomic.writer(paths.expand(path)) as file:
         np.savez_compressed(file, predictions=predictions)
     samples, tasks, points, _ = predictions.shape
     text = f"{path}: {samples} samples of {tasks} tasks at {points} points each"

@@ -2,12 +2,8 @@
 
 import os
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
-from matplotlib import pyplot
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from leo_tf.regression import posterior
@@ -42,9 +38,8 @@ def draw(folder: RunFolder, path: str | os.PathLike, seed: int) -> None:
     predictions = predict_tasks(load(folder.saved_model), arrays, SAMPLES)
     x = tasks.query[0, :, 0]
     sines = are_sines(predictions, x)
-    figure, panels = pyplot.subplots(
-        2, COLUMNS, figsize=(13, 6.2), sharex=True, constrained_layout=True
-    )
+    figure = Figure(figsize=(13, 6.2), layout="constrained")
+    panels = figure.subplots(2, COLUMNS, sharex=True)
     for i, (task, panel) in enumerate(zip(chosen, panels.flat, strict=True)):
         _draw_samples(panel, x, predictions[:, i, :, 0], sines[:, i])
         panel.plot(x, tasks.query_labels[task, :, 0], color=TRUTH, linewidth=2, linestyle="--")
@@ -57,7 +52,6 @@ def draw(folder: RunFolder, path: str | os.PathLike, seed: int) -> None:
     panels[1, 0].set_ylabel("ambiguous")
     figure.legend(handles=_legend(), loc="outside lower center", ncols=4, frameon=False)
     figure.savefig(path, dpi=80)
-    pyplot.close(figure)
 
 
 def _draw_samples(panel, x, samples, sines):

@@ -72,7 +72,7 @@ class MetricsFile(keras.callbacks.Callback):
         if new := [name for name in row if name not in header]:
             header = [*header, *new]
             write_rows(self.path, header, [r + [""] * (len(header) - len(r)) for r in rows])
-        with self.path.open("a", newline="") as file:
+        with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.writer(file).writerow([row.get(name, "") for name in header])
 
 
@@ -80,7 +80,7 @@ def read_rows(path: str | os.PathLike) -> tuple[list[str], Rows]:
     """Read the header and the rows of a metrics.csv; nothing if there is no file."""
     if not Path(path).exists():
         return [], []
-    with open(path, newline="") as file:
+    with open(path, newline="", encoding="utf-8") as file:
         header, *rows = [*csv.reader(file)] or [[]]
     return header, rows
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data_pipeline import atomic
+from data_pipeline import atomic, paths
 from leo_tf.config import Config, config_from_flat
 
 # Of config.json. Files without a number are of format 1; up to format 2, neither the run nor its
@@ -32,7 +32,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike, within: "RunFolder | None" = None) -> None:
-        self.path = Path(path)
+        self.path = paths.expand(path)
         self.within = within
 
     def __str__(self) -> str:
@@ -154,7 +154,11 @@ class RunFolder:
         if not self.config.is_file():
             return None
         config = self.written()[0]
-        return config if config.flat().keys() - json.loads(self.config.read_text()) else None
+        return (
+            config
+            if config.flat().keys() - json.loads(self.config.read_text(encoding="utf-8"))
+            else None
+        )
 
     def _check_saved_model(self):
         """Raise a ValueError if the SavedModel is missing or another run's."""
@@ -181,7 +185,7 @@ class RunFolder:
           ValueError: one line, if it cannot be read.
         """
         try:
-            theirs = json.loads(self.config.read_text())
+            theirs = json.loads(self.config.read_text(encoding="utf-8"))
             beside = {name: theirs.pop(name, old) for name, old in BESIDE.items()}
             if beside["format"] > FORMAT:
                 raise ValueError(
@@ -213,7 +217,7 @@ def check_saved_model(folder: str | os.PathLike | None) -> None:
     """
     if not folder:
         raise ValueError("--saved_model is missing; give the saved_model folder of a run")
-    folder = Path(folder)
+    folder = paths.expand(folder)
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{folder}: no such folder; train a model by python -m leo_tf.run, "
@@ -228,7 +232,7 @@ def check_saved_model(folder: str | os.PathLike | None) -> None:
 def read_json(path: str | os.PathLike, remedy: str) -> dict[str, Any]:
     """Read a JSON object; ValueError, one line with the remedy, if a file holds something else."""
     try:
-        values = json.loads(Path(path).read_text())
+        values = json.loads(paths.expand(path).read_text(encoding="utf-8"))
     except ValueError:
         values = None
     if not isinstance(values, dict):
@@ -239,7 +243,7 @@ def read_json(path: str | os.PathLike, remedy: str) -> dict[str, Any]:
 def write_json(path: str | os.PathLike, values: Mapping[str, Any]) -> None:
     """Write a JSON file that appears whole or not at all; what is not finite becomes null."""
     text = json.dumps(without_non_finite(values), indent=2, allow_nan=False)
-    with atomic.writer(Path(path)) as file:
+    with atomic.writer(paths.expand(path)) as file:
         file.write((text + "\n").encode())
 
 

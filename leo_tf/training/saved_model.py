@@ -3,11 +3,11 @@
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+from data_pipeline import paths
 from data_pipeline.atomic import temporary_path
 from leo_tf.training.run_folder import ABOUT, check_saved_model, read_json, write_json
 
@@ -26,7 +26,7 @@ def save(
       signatures: {name: function} of it.
       about: what `about` will tell of it.
     """
-    folder = Path(folder)
+    folder = paths.expand(folder)
     beside = temporary_path(folder)
     try:
         tf.saved_model.save(module, str(beside), signatures=dict(signatures))
@@ -45,7 +45,7 @@ def save(
 
 def about(folder: str | os.PathLike) -> dict[str, Any]:
     """Return what was said of a SavedModel when it was written; {} of one without such words."""
-    path = Path(folder) / ABOUT
+    path = paths.expand(folder) / ABOUT
     return read_json(path, "export the model again") if path.is_file() else {}
 
 
@@ -58,7 +58,7 @@ def open_saved_model(folder: str | os.PathLike) -> Any:
     """
     check_saved_model(folder)
     try:
-        loaded = tf.saved_model.load(str(folder))
+        loaded = tf.saved_model.load(str(paths.expand(folder)))
         inputs(loaded, "adapt")
     except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError):
         raise ValueError(

@@ -101,6 +101,31 @@ def test_files_that_cannot_be_used_are_named_on_a_line_each(smallest_record, tmp
         assert fault in line
 
 
+def test_settings_of_a_record_are_numbers_of_their_kind(smallest_record, tmp_path):
+    def read(**changes):
+        path = tmp_path / "changed.npz"
+        np.savez(path, **with_config(smallest_record, **changes))
+        return GoldenFile(path)
+
+    steps = json.loads(str(smallest_record["config"]))["steps"]
+    assert read(steps=float(steps)).setting("steps") == steps
+    assert isinstance(read(steps=float(steps)).setting("steps"), int)
+    for name, value in (
+        ("steps", steps + 0.5),
+        ("steps", str(steps)),
+        ("steps", True),
+        ("steps", -1),
+        ("num_latents", 1e300),
+        ("inner_unroll_length", None),
+        ("num_latents", float("nan")),
+    ):
+        with pytest.raises(ValueError, match=f"its config has {name} "):
+            read(**{name: value})
+    for name, value in (("outer_lr", "fast"), ("kl_weight", float("inf"))):
+        with pytest.raises(ValueError, match=f"its config has {name} "):
+            read(**{name: value}).setting(name)
+
+
 def test_no_file_is_a_fault_of_the_command_line():
     done = command("leo_tf.verify")
     assert (done.returncode, done.stdout) == (2, "")
