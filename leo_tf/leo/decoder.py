@@ -7,8 +7,10 @@ import tensorflow as tf
 
 from leo_tf.meta.distributions import diagonal_normal, scale_from
 from leo_tf.meta.presence import mean_of_examples
+from leo_tf.meta.serialisation import registered
 
 
+@registered
 class Decoder(keras.layers.Layer):
     """Linear map from latents to a Normal over classifier weights, g_phi_d (equation 5).
 

@@ -5,10 +5,12 @@ import tensorflow as tf
 
 from leo_tf.meta.distributions import diagonal_normal, tfd
 from leo_tf.meta.presence import shares
+from leo_tf.meta.serialisation import registered
 
 PAIRS_IN_MEMORY = 2**25  # numbers in the relation network's largest layer, before it is cut up
 
 
+@registered
 class ClassEncoder(keras.layers.Layer):
     """Encoder and relation network: one distribution per class, copied for every example.
 
@@ -54,6 +56,7 @@ class ClassEncoder(keras.layers.Layer):
         return {**super().get_config(), "dim": self.dim, "num_latents": self.num_latents}
 
 
+@registered
 class RelationNetwork(keras.layers.Layer):
     """Three-layer network over all pairs of codes, g_phi_r of the paper (equation 4).
 
@@ -94,8 +97,8 @@ class RelationNetwork(keras.layers.Layer):
 def _pair_weights(present, dtype):
     """Weights of the mean over present pairs, [tasks, way, shot * way * shot], of sum 1."""
     tasks, way, shot = _sizes(present)
-    own = shares(present, dtype)[..., tf.newaxis]
-    others = shares(tf.reshape(present, [tasks, 1, way * shot]), dtype)[:, tf.newaxis]
+    own = tf.expand_dims(shares(present, dtype), -1)
+    others = shares(tf.reshape(present, [tasks, 1, 1, way * shot]), dtype)
     return tf.reshape(own * others, [tasks, way, shot * way * shot])
 
 
@@ -130,7 +133,7 @@ def _average_over_pairs(left, right, middle, weights=None):
     pairs = tf.reshape(pairs, [tasks, way, shot * _sizes(right)[1], size])
     if weights is None:
         return tf.reduce_mean(pairs, axis=2)
-    return tf.matmul(weights[:, :, tf.newaxis], pairs)[:, :, 0]
+    return tf.einsum("twp,twps->tws", weights, pairs)
 
 
 def _average_by_class(left, right, middle, *weights):
@@ -153,24 +156,26 @@ def _average_by_class(left, right, middle, *weights):
 def _average_in_parts(left, right, middle, *weights):
     """The same, as many classes at a time as fit in memory: in most cases, all of them.
 
-    `tf.cond` and `tf.recompute_grad` would lose their gradients in a SavedModel; a loop keeps its.
+    In a SavedModel `tf.cond` and `tf.recompute_grad` would lose their gradients, and TFLite has no
+    lists of tensors (`tf.map_fn`): this loop has neither.
     """
     tasks, way, shot, size = _sizes(left)
-    classes = tasks * way
-    at_once = tf.minimum(PAIRS_IN_MEMORY // (shot * way * shot * size), classes)
-    at_once = tf.maximum(at_once, 1)
-    rounds = -(-classes // at_once)
-    # The last round is filled up with the last class.
-    numbers = tf.reshape(tf.minimum(tf.range(rounds * at_once), classes - 1), [rounds, at_once])
+    of_classes = _by_class(left, right, *weights)
+    at_once = tf.maximum(PAIRS_IN_MEMORY // (shot * way * shot * size), 1)
 
-    def some(parts):
-        left, right, *weights = parts
+    def some(start, averages):
+        left, right, *weights = (part[start : start + at_once] for part in of_classes)
         weights = (w[:, tf.newaxis] for w in weights)
-        return _average_over_pairs(left[:, tf.newaxis], right, middle, *weights)[:, 0]
+        found = _average_over_pairs(left[:, tf.newaxis], right, middle, *weights)
+        return start + at_once, tf.concat([averages, found[:, 0]], axis=0)
 
-    parts = tuple(tf.gather(part, numbers) for part in _by_class(left, right, *weights))
-    averages = tf.map_fn(some, parts, fn_output_signature=left.dtype)
-    return tf.reshape(tf.reshape(averages, [-1, size])[:classes], [tasks, way, size])
+    _, averages = tf.while_loop(
+        lambda start, _: start < tasks * way,
+        some,
+        (tf.constant(0), tf.zeros([0, size], left.dtype)),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, size])),
+    )
+    return tf.reshape(averages, [tasks, way, size])
 
 
 def _by_class(left, right, *weights):

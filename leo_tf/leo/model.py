@@ -15,6 +15,7 @@ from leo_tf.meta.learner import Learner
 from leo_tf.meta.model import MetaLoss, MetaModel
 from leo_tf.meta.noise import dropout
 from leo_tf.meta.presence import as_mask, zero_absent
+from leo_tf.meta.serialisation import registered
 
 
 class Adaptation(NamedTuple):
@@ -28,6 +29,7 @@ class Adaptation(NamedTuple):
     encoder_penalty: tf.Tensor  # [tasks]; 0 without noise
 
 
+@registered
 class LEO(MetaModel):
     """Latent Embedding Optimization (Rusu et al., ICLR 2019, arXiv 1807.05960, algorithm 1).
 
@@ -83,6 +85,7 @@ class LEO(MetaModel):
         self.inner_lr = self.rates(settings.num_latents, settings.inner_lr_init, "inner_lr")
         self.finetuning_lr = self.rates(decoder.dim, settings.finetuning_lr_init, "finetuning_lr")
         self.track()
+        self.built = encoder.built and decoder.built
 
     def decoder_noise(self, noise: dict[str, tf.Tensor], decode: int) -> tf.Tensor:
         """Return the standard normal numbers of the decode after so many latent steps."""
@@ -175,6 +178,16 @@ class LEO(MetaModel):
     def call(self, support, labels):
         """Parameters of the learner for support sets, without noise: [tasks, ..., size]."""
         return self.adapt(support, labels).params
+
+    def get_config(self):
+        parts = {name: getattr(self, name) for name in ("encoder", "decoder", "learner")}
+        return {
+            **super().get_config(),
+            **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
+            "dropout_rate": self.dropout_rate,
+            "inner_bound": self.inner_bound,
+            "finetuning_bound": self.finetuning_bound,
+        }
 
     def _drop(self, inputs, noise, name, step=None):
         """Apply a mask of the noise, or its part for one step, if there is one."""

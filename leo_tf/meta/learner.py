@@ -1,14 +1,27 @@
 """Learners: the network f_theta that LEO generates for a task, and its loss."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import tensorflow as tf
 
 from leo_tf.meta.accuracy import share_right
+from leo_tf.meta.serialisation import registered
 
 
 class Learner:
     """A differentiable loss of generated parameters; `loss` is all that an instance must define."""
 
     metric_names = ()
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes the same learner again, by `from_config`."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Learner":
+        """Make a learner of what `get_config` returned."""
+        return cls(**config)
 
     def loss(self, params: tf.Tensor, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """Evaluate generated parameters on labelled examples.
@@ -41,6 +54,7 @@ class Learner:
         return {}
 
 
+@registered
 class LinearClassifier(Learner):
     """Softmax classifier without bias: one weight vector per class (paper, section 2.3.2).
 

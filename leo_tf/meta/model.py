@@ -12,6 +12,7 @@ from leo_tf.meta.first_step import FirstStep
 from leo_tf.meta.float_types import cast_episodes, cast_floats, check_dtype
 from leo_tf.meta.noise import Mask, Normal
 from leo_tf.meta.outer_step import clip, guard_against_nan, has_nan
+from leo_tf.meta.serialisation import constructor_arguments, settings_config
 
 PERCENT = ("accuracy",)  # terms in [0, 1], which metrics report in percent
 
@@ -166,6 +167,19 @@ class MetaModel(keras.Model):
     @property
     def metrics(self):
         return list(self._trackers.values())
+
+    def get_config(self):
+        """What makes the same model again, its weights aside: see `keras.Model`."""
+        return {**super().get_config(), "settings": settings_config(self.settings)}
+
+    @classmethod
+    def from_config(cls, config):
+        """Make a model of what `get_config` returned."""
+        arguments = constructor_arguments(config)
+        trainable = arguments.pop("trainable", True)
+        model = cls(**arguments)
+        model.trainable = trainable
+        return model
 
     def _label(self, variable):
         """Path of a variable below the model, "relation_network/kernel_0"."""

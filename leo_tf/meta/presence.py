@@ -35,7 +35,7 @@ def as_mask(present: tf.Tensor, support: tf.Tensor) -> tf.Tensor:
 
 def zero_absent(support: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """Set absent examples to zero; neither their values nor gradients to them go further."""
-    return tf.where(mask[..., tf.newaxis], support, tf.zeros([], support.dtype))
+    return tf.where(tf.expand_dims(mask, -1), support, tf.zeros([], support.dtype))
 
 
 def shares(mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
@@ -56,7 +56,7 @@ def mean_of_examples(values: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Ten
     """
     if mask is None:
         return tf.reduce_mean(values, axis=2)
-    return tf.reduce_sum(values * shares(mask, values.dtype)[..., tf.newaxis], axis=2)
+    return tf.einsum("twk,twkl->twl", shares(mask, values.dtype), values)
 
 
 def of_ragged(support: tf.RaggedTensor, dim: int | None) -> tuple[tf.Tensor, tf.Tensor]:

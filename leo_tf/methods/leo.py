@@ -14,10 +14,13 @@ from leo_tf.leo.model import LEO, Adaptation
 from leo_tf.meta.classifier import Classifier
 from leo_tf.meta.float_types import check_dtype
 from leo_tf.meta.learner import LinearClassifier
+from leo_tf.meta.model import MetaModel
 from leo_tf.meta.noise import Mask, Normal
 from leo_tf.meta.raw_support import RawSupport, adapt_raw
+from leo_tf.meta.serialisation import registered
 
 
+@registered
 class LEOClassifier(RawSupport, LEO):
     """LEO with a linear classifier over embeddings (paper, section 4.2).
 
@@ -54,7 +57,6 @@ class LEOClassifier(RawSupport, LEO):
             name=name,
         )
         self.input_dim = dim
-        self.built = True
 
     def noise_spec(self, shapes: Episodes) -> dict[str, Normal | Mask]:
         """Declare what a training step draws; no masks where nothing is dropped.
@@ -109,6 +111,11 @@ class LEOClassifier(RawSupport, LEO):
             return self.adapt(support, labels, present=present).params
 
         return adapt_raw(adapt, support, present)
+
+    def get_config(self):
+        config, settings = MetaModel.get_config(self), dataclasses.asdict(self.settings)
+        del config["settings"]
+        return {**config, "dim": self.input_dim, **settings}
 
     def classifier(self) -> Classifier:
         """Return the model as a `Classifier`."""

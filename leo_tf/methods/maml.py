@@ -3,6 +3,8 @@
 The regression's yardstick: `leo_tf.regression.model.maml_regressor` gives it a network.
 """
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from data_pipeline.episodes import Episodes
@@ -11,8 +13,10 @@ from leo_tf.meta.float_types import as_inputs, cast_floats
 from leo_tf.meta.inner_loops import adapt_parameters
 from leo_tf.meta.learner import Learner
 from leo_tf.meta.model import MetaLoss, MetaModel
+from leo_tf.meta.serialisation import registered
 
 
+@registered
 class MAML(MetaModel):
     """Gradient descent on all parameters from a meta-learned start, second order included.
 
@@ -42,6 +46,7 @@ class MAML(MetaModel):
     ) -> None:
         super().__init__(settings, **kwargs)
         self.learner = learner
+        self._start = np.asarray(start)
         self.metric_names = learner.metric_names
         self.unroll_length = unroll_length
         self.bound = bound
@@ -49,6 +54,7 @@ class MAML(MetaModel):
             shape=start.shape, initializer="zeros", name="params_init"
         )
         self.params_init.assign(start)
+        self._lr_init = lr_init
         self.inner_lr = self.rates(start.shape[-1], lr_init, "inner_lr")
         self.track()
         self.built = True
@@ -70,6 +76,16 @@ class MAML(MetaModel):
         query_loss = self.learner.query_loss(*evaluated)
         terms = {**self.learner.metrics(*evaluated), "query_loss": query_loss}
         return MetaLoss(tf.reduce_mean(query_loss), query_loss, terms, params)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "learner": keras.saving.serialize_keras_object(self.learner),
+            "start": keras.saving.serialize_keras_object(self._start),
+            "unroll_length": self.unroll_length,
+            "lr_init": self._lr_init,
+            "bound": self.bound,
+        }
 
     def call(self, support, labels):
         """Adapted parameters, [tasks, ..., size]."""

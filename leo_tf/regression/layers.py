@@ -12,9 +12,11 @@ import numpy as np
 import tensorflow as tf
 
 from leo_tf.meta.distributions import SCALE_FLOOR, sample_with, tfd
+from leo_tf.meta.serialisation import registered
 from leo_tf.regression.network import initial_parameters, num_parameters
 
 
+@registered
 class MLP(keras.layers.Layer):
     """Linear maps with biases, and ReLUs between them: [..., sizes[0]] -> [..., sizes[-1]].
 
@@ -25,6 +27,10 @@ class MLP(keras.layers.Layer):
 
     def __init__(self, sizes: Sequence[int], last_bias: np.ndarray | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
+        self._config = {
+            "sizes": [int(size) for size in sizes],
+            "last_bias": None if last_bias is None else np.asarray(last_bias, float).tolist(),
+        }
         self.kernels, self.biases = [], []
         for i, shape in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
             self.kernels.append(
@@ -43,7 +49,11 @@ class MLP(keras.layers.Layer):
             inputs = tf.nn.relu(tf.tensordot(inputs, kernel, 1) + bias)
         return tf.tensordot(inputs, last[0], 1) + last[1]
 
+    def get_config(self):
+        return {**super().get_config(), **self._config}
 
+
+@registered
 class TaskEncoder(keras.layers.Layer):
     """Encoder and relation network: one distribution for a whole task (SPEC of section 4.1).
 
@@ -79,6 +89,7 @@ class TaskEncoder(keras.layers.Layer):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
+        self._sizes = input_size, output_size, num_latents, hidden, relation_hidden
         self.input_scale = input_scale
         self.max_scale = max_scale
         self.encoder = MLP(
@@ -101,7 +112,17 @@ class TaskEncoder(keras.layers.Layer):
         pairs = self.relation_network(tf.concat([first, second], axis=-1))
         return capped_normal(tf.reduce_mean(pairs, axis=1, keepdims=True), self.max_scale)
 
+    def get_config(self):
+        names = "input_size", "output_size", "num_latents", "hidden", "relation_hidden"
+        return {
+            **super().get_config(),
+            **dict(zip(names, self._sizes, strict=True)),
+            "input_scale": self.input_scale,
+            "max_scale": self.max_scale,
+        }
 
+
+@registered
 class MLPDecoder(keras.layers.Layer):
     """From a latent to a Normal over every parameter of a network, weights and biases.
 
@@ -128,6 +149,7 @@ class MLPDecoder(keras.layers.Layer):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
+        self.sizes, self.num_latents, self.hidden = tuple(sizes), num_latents, hidden
         self.dim = num_parameters(sizes)
         self.max_scale = max_scale
         self.mlp = MLP(
@@ -145,6 +167,10 @@ class MLPDecoder(keras.layers.Layer):
 
     def call(self, latents):
         return capped_normal(self.mlp(latents), self.max_scale)
+
+    def get_config(self):
+        names = "sizes", "num_latents", "hidden", "max_scale"
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     def generator(self) -> Callable[..., tf.Tensor]:
         """Return `generate(latents, eps=None)`, which samples parameters [tasks, samples, dim].

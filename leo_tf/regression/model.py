@@ -1,5 +1,6 @@
 """LEO for few-shot regression, where a latent generates every weight of a network, and MAML."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,12 +11,15 @@ from leo_tf.config.experiments import Regression
 from leo_tf.config.methods.leo_regression import LEORegressionSettings
 from leo_tf.leo.model import LEO
 from leo_tf.meta.float_types import check_dtype
+from leo_tf.meta.model import MetaModel
 from leo_tf.meta.noise import Mask, Normal
+from leo_tf.meta.serialisation import registered
 from leo_tf.methods.maml import MAML
 from leo_tf.regression.layers import MLPDecoder, TaskEncoder
 from leo_tf.regression.network import OneNetwork, SampledRegression, initial_parameters
 
 
+@registered
 class LEORegressor(LEO):
     """LEO with a generated multi-layer perceptron (paper, section 4.1).
 
@@ -66,7 +70,6 @@ class LEORegressor(LEO):
             dtype=dtype,
             name=name,
         )
-        self.built = True
 
     def noise_spec(self, shapes: Episodes) -> dict[str, Normal | Mask]:
         """Declare what a training step draws: of each sample a latent's noise and a network's."""
@@ -95,6 +98,11 @@ class LEORegressor(LEO):
             )
             for i, (name, size) in enumerate(self._noise_sizes().items())
         }
+
+    def get_config(self):
+        config, settings = MetaModel.get_config(self), dataclasses.asdict(self.settings)
+        del config["settings"]
+        return {**config, "sizes": self.learner.sizes, **settings}
 
     def _noise_sizes(self):
         """Sizes of the noise of one sample, in the order in which it is drawn."""

@@ -7,11 +7,13 @@ import numpy as np
 import tensorflow as tf
 
 from leo_tf.meta.learner import Learner
+from leo_tf.meta.serialisation import registered
 
 SPREAD = 5.0  # inputs over which the kinks of an initial network are spread
 SMOOTHING = 1e-3  # under the roots of the energy score, which have no finite slope at 0
 
 
+@registered
 class NetworkRegression(Learner):
     """A multi-layer perceptron under a squared loss, f_theta of the paper's section 4.1.
 
@@ -27,6 +29,9 @@ class NetworkRegression(Learner):
     def __init__(self, sizes: Sequence[int]) -> None:
         self.sizes = tuple(sizes)
         self.num_parameters = num_parameters(sizes)
+
+    def get_config(self):
+        return {**super().get_config(), "sizes": self.sizes}
 
     def predict(self, params: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
         """Outputs of every sample, [tasks, samples, points, sizes[-1]]."""
@@ -46,6 +51,7 @@ class NetworkRegression(Learner):
         return {"squared_error": tf.reduce_mean(tf.square(mean - labels), axis=[1, 2])}
 
 
+@registered
 class OneNetwork(NetworkRegression):
     """The same with one network a task: params [tasks, num_parameters]."""
 
@@ -54,6 +60,7 @@ class OneNetwork(NetworkRegression):
         return super().predict(params[:, tf.newaxis], inputs)
 
 
+@registered
 class SampledRegression(NetworkRegression):
     """The same, judged on the queries by the energy score of its samples.
 
@@ -70,6 +77,9 @@ class SampledRegression(NetworkRegression):
     def __init__(self, sizes: Sequence[int], exponent: float = 1.0) -> None:
         super().__init__(sizes)
         self.exponent = exponent
+
+    def get_config(self):
+        return {**super().get_config(), "exponent": self.exponent}
 
     def query_loss(self, params: tf.Tensor, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """Energy score of each task, see `energy_score`: [tasks]."""
