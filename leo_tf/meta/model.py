@@ -173,7 +173,7 @@ class MetaModel(keras.Model):
         return {**super().get_config(), "settings": settings_config(self.settings)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "MetaModel":
         """Make a model of what `get_config` returned."""
         arguments = constructor_arguments(config)
         trainable = arguments.pop("trainable", True)

@@ -1,5 +1,6 @@
 """A regressor's SavedModel under a caller's tape."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -19,6 +20,7 @@ def gradients(adapt, predict):
 
 def test_gradients_are_those_of_the_model(tmp_path):
     sizes = {"network_hidden": 5, "encoder_hidden": 6, "relation_hidden": 7, "decoder_hidden": 8}
+    keras.utils.set_random_seed(0)
     model = LEORegressor(num_latents=3, inner_unroll_length=1, **sizes)
     export(model, tmp_path / "saved_model", {})
     saved = load(tmp_path / "saved_model")
@@ -32,5 +34,6 @@ def test_gradients_are_those_of_the_model(tmp_path):
 
     found, expected = gradients(saved.adapt, saved.predict), gradients(adapt, predict)
     for one, other in zip(found, expected, strict=True):
-        assert np.abs(other).max() > 1e-4
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+        size = np.abs(other).max()
+        assert size > 0
+        np.testing.assert_allclose(one / size, other / size, atol=1e-4)
