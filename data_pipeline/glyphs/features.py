@@ -36,6 +36,25 @@ def _moved(images, labels, seed):
     return examples.enumerate().map(move).batch(BATCH, drop_remainder=True).prefetch(2)
 
 
+def _plain_keras():
+    """Import Keras; ValueError, one line, if it is set up to compute otherwise."""
+    try:
+        import keras
+    except ImportError as error:
+        raise ValueError(f"Keras: {error}; unset KERAS_BACKEND or set it to tensorflow") from None
+    wanted = {
+        "backend": "tensorflow",
+        "floatx": "float32",
+        "image_data_format": "channels_last",
+    }
+    for name, value in wanted.items():
+        if (found := getattr(keras.config, name)()) != value:
+            raise ValueError(f"Keras's {name} is {found}; set it to {value}")
+    if (policy := keras.config.dtype_policy().name) != "float32":
+        raise ValueError(f"Keras's dtype policy is {policy}; set it to float32")
+    return keras
+
+
 def train(
     images: np.ndarray,
     labels: np.ndarray,
@@ -58,8 +77,11 @@ def train(
 
     Returns:
       The trained `keras.Model` (`wide_resnet`).
+
+    Raises:
+      ValueError: one line, if Keras is set up otherwise than it comes.
     """
-    import keras
+    keras = _plain_keras()
 
     from data_pipeline.images.wide_resnet import wide_resnet
 

@@ -1,9 +1,14 @@
 """Diagonal Normal distributions, as encoders and decoders emit them, and the KL of latents."""
 
-import tensorflow as tf
-import tensorflow_probability as tfp
+import warnings
 
-tfd = tfp.distributions
+import tensorflow as tf
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it compares version numbers in a way that is deprecated
+    import tensorflow_probability as tfp
+
+    tfd = tfp.distributions
 
 SCALE_FLOOR = 1e-10
 

@@ -15,7 +15,7 @@ BASELINE |= {name: TINY_RUN[name] for name in ("dataset", "way", "shot")}
 
 # A program that uses TensorFlow and Keras in its own way, and calls commands again and again.
 PROGRAM = """
-import asyncio, io, json, pathlib, random, signal, sys, threading, warnings
+import asyncio, io, json, os, pathlib, random, signal, sys, threading, warnings
 import keras
 import numpy as np
 import tensorflow as tf
@@ -75,6 +75,12 @@ with tf.distribute.OneDeviceStrategy("CPU:0").scope():
     tell("strategy", "verify", "x.npz", command=verify)
 with tf.GradientTape():
     tell("tape", "verify", "x.npz", command=verify)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    child = os.fork()
+    if not child:
+        os._exit("was forked" in call("verify", "x.npz", command=verify)[2])
+told["forked"] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 try:
     run.cli("run --shot=5")
 except SystemExit as leaving:
@@ -131,6 +137,10 @@ def test_scopes_in_which_nothing_can_be_trained_are_named(told, scope, said):
     assert (status, out) == (1, "")
     (line,) = errors.splitlines()
     assert said in line
+
+
+def test_a_forked_child_says_so(told):
+    assert told["forked"] == 1
 
 
 def start(module, *operands, stdout=subprocess.PIPE, closed=(), variables=(), **flags):
