@@ -1,5 +1,6 @@
 """Golden files: one recorded run of the published code, as variables, episodes and noise."""
 
+import copy
 import dataclasses
 import json
 import math
@@ -114,6 +115,27 @@ class GoldenFile:
         recorded = {name: self[f"noise/{name}"][step] for name in names}
         return {**recorded, "support_keep": support_keep[:steps]}
 
+    def cast(self, dtype: str) -> "GoldenFile":
+        """The same inputs in another float type, beside the values that were recorded."""
+        inputs = {
+            name: value.astype(dtype) if value.dtype.kind == "f" else value
+            for name, value in self._inputs().items()
+        }
+        return self._with(inputs, dtype=dtype)
+
+    def nudged(self, generator: np.random.Generator) -> "GoldenFile":
+        """The same with variables and embeddings a rounding away: each up, down, or as it is."""
+        return self._with({n: _nudged(v, generator) for n, v in self._inputs("noise").items()})
+
+    def _inputs(self, *but):
+        kinds = {"init", "support", "query", "noise"}.difference(but)
+        return {name: value for name, value in self.arrays.items() if name.split("/")[0] in kinds}
+
+    def _with(self, arrays, **config):
+        other = copy.copy(self)
+        other.arrays, other.config = {**self.arrays, **arrays}, {**self.config, **config}
+        return other
+
     def _check_inputs(self):
         """Raise a ValueError if episodes and noise are not of the shapes that the config says."""
         support, query = self["support"], self["query"]
@@ -143,3 +165,9 @@ class GoldenFile:
                     f"{self.path}: {name} has shape {list(self[name].shape)}, its support and "
                     f"config ask for {shape}; record the file again"
                 )
+
+
+def _nudged(values, generator):
+    """Move every entry to the next float above or below, or leave it; zeros stay."""
+    direction = generator.integers(-1, 2, size=values.shape).astype(values.dtype)
+    return np.nextafter(values, values + direction * np.abs(values))

@@ -10,12 +10,17 @@ from data_pipeline.episodes import Episodes, class_labels
 from leo_tf.config.methods.leo import LEOSettings
 from leo_tf.fidelity.golden import VARIABLES, GoldenFile
 from leo_tf.meta.distributions import sample_with
-from leo_tf.meta.noise import Normal
+from leo_tf.meta.noise import Normal, dropout
 from leo_tf.methods.leo import LEOClassifier
 
 
 def replay(golden: GoldenFile) -> dict[str, np.ndarray]:
-    """Recompute everything that a golden file records.
+    """Recompute everything that a golden file records, see `Player`."""
+    return Player(golden).play(golden)
+
+
+class Player:
+    """The model that a golden file is of, which replays it and what differs from it in numbers.
 
     Evaluation runs as plain graph, training steps compiled by XLA: the way `leo_tf.run` runs
     them.
@@ -23,31 +28,57 @@ def replay(golden: GoldenFile) -> dict[str, np.ndarray]:
     Args:
       golden: a `GoldenFile`.
 
-    Returns:
-      {name: array}, with the names and shapes of `golden.references`.
-
     Raises:
-      ValueError: if the variables do not fit the config, or something unknown is recorded.
+      ValueError: if the variables do not fit the config.
     """
-    model = _restore(golden)
-    computed = _evaluate(model, golden)
-    outer_step = tf.function(model.outer_step, jit_compile=True)
-    losses, accuracies = [], []
-    for step in range(golden.setting("steps")):
-        episodes, noise = _inputs(model, golden, step)
-        if step == 0:
-            computed |= _copies("train", model, model.adapt(*episodes[:2], noise), noise)
-        result, gradients, clipped = outer_step(episodes, noise)
-        if step == 0:
-            computed |= _first_step(model, golden, result, gradients, clipped)
-        losses.append(result.loss)
-        accuracies.append(np.mean(_published_accuracy(result, golden)))
-    computed |= {"steps/loss": losses, "steps/accuracy": accuracies}
-    computed |= {f"final/{n}": v for n, v in zip(VARIABLES, model.trainable_variables, strict=True)}
-    unknown = sorted(golden.references.keys() - computed.keys())
-    if unknown:
-        raise ValueError(f"{golden.path}: records {unknown[0]!r}, which no model computes")
-    return {name: np.asarray(value) for name, value in computed.items()}
+
+    def __init__(self, golden: GoldenFile) -> None:
+        self._model = _make_model(golden)
+        self._optimizer_start = [v.numpy() for v in self._model.optimizer.variables]
+        self._outer_step = tf.function(self._model.outer_step, jit_compile=True)
+        self._evaluate = tf.function(self._model.meta_loss)
+
+    def play(self, golden: GoldenFile) -> dict[str, np.ndarray]:
+        """Recompute what is recorded, from the first step on.
+
+        Args:
+          golden: the file, or one of its shapes and config.
+
+        Returns:
+          {name: array}, with the names and shapes of `golden.references`.
+
+        Raises:
+          ValueError: if something unknown is recorded.
+        """
+        model, losses, accuracies = self._model, [], []
+        self._restart(golden)
+        episodes, _ = _inputs(model, golden, 0)
+        computed = _evaluation(model, episodes, self._evaluate(episodes))
+        for step in range(golden.setting("steps")):
+            episodes, noise = _inputs(model, golden, step)
+            if step == 0:
+                computed |= _copies("train", model, model.adapt(*episodes[:2], noise), noise)
+            result, gradients, clipped = self._outer_step(episodes, noise)
+            if step == 0:
+                computed |= _first_step(model, result, gradients, clipped)
+            losses.append(result.loss)
+            accuracies.append(_published_accuracy(model, result, episodes, noise))
+        computed["train/accuracy"] = accuracies[0]
+        computed |= {"steps/loss": losses, "steps/accuracy": np.mean(accuracies, axis=1)}
+        final = zip(VARIABLES, model.trainable_variables, strict=True)
+        computed |= {f"final/{name}": variable.numpy() for name, variable in final}
+        unknown = sorted(golden.references.keys() - computed.keys())
+        if unknown:
+            raise ValueError(f"{golden.path}: records {unknown[0]!r}, which no model computes")
+        return {name: np.asarray(value) for name, value in computed.items()}
+
+    def _restart(self, golden):
+        variables = zip(self._model.trainable_variables, golden.variables(), strict=True)
+        for variable, value in variables:
+            variable.assign(value)
+        optimizer = zip(self._model.optimizer.variables, self._optimizer_start, strict=True)
+        for variable, value in optimizer:
+            variable.assign(value)
 
 
 def relative_error(value: np.ndarray, reference: np.ndarray) -> float:
@@ -69,7 +100,7 @@ def relative_error(value: np.ndarray, reference: np.ndarray) -> float:
     return float(difference / scale) if scale > 0 else float(difference)
 
 
-def _restore(golden):
+def _make_model(golden):
     dim = golden["support"].shape[-1]
     names = [field.name for field in dataclasses.fields(LEOSettings) if field.name in golden.config]
     settings = {name: golden.setting(name) for name in names}
@@ -80,7 +111,6 @@ def _restore(golden):
                 f"{golden.path}: {variable.path} has shape {value.shape}, "
                 f"its config asks for {tuple(variable.shape)}; record the file again"
             )
-        variable.assign(value)
     optimizer = keras.optimizers.Adam(
         golden.setting("outer_lr"),
         beta_1=golden.setting("adam_beta1"),
@@ -108,12 +138,10 @@ def _inputs(model, golden, step):
     return episodes, noise
 
 
-def _evaluate(model, golden):
-    episodes, _ = _inputs(model, golden, 0)
-    result = tf.function(model.meta_loss)(episodes)
+def _evaluation(model, episodes, result):
     return {
         "eval/loss": result.task_losses,
-        "eval/accuracy": _published_accuracy(result, golden),
+        "eval/accuracy": _published_accuracy(model, result, episodes),
         **_copies("eval", model, result.adaptation, None),
     }
 
@@ -131,14 +159,18 @@ def _copies(kind, model, adaptation, noise):
     }
 
 
-def _published_accuracy(result, golden):
-    """Accuracy of each task as the published code counts: it calls NaN the first class."""
-    by_chance = 1 / golden["support"].shape[2]
-    return np.where(np.isnan(result.task_losses), by_chance, result.terms["accuracy"])
+def _published_accuracy(model, result, episodes, noise=None):
+    """Accuracy of each task as the published code counts, [tasks]: of equals, or NaN, the first."""
+    query = episodes.query
+    if noise is not None:
+        query = dropout(query, noise["query_keep"], model.dropout_rate)
+    logits = model.learner.logits(result.adaptation.params, query).numpy()
+    labels = np.reshape(episodes.query_labels, logits.shape[:2])
+    return np.mean(logits.argmax(axis=-1) == labels, axis=1, dtype=np.float32)
 
 
-def _first_step(model, golden, result, gradients, clipped):
-    terms = {**result.terms, "accuracy": _published_accuracy(result, golden)}
+def _first_step(model, result, gradients, clipped):
+    terms = dict(result.terms)
     for name in ("l2_penalty", "orthogonality_penalty"):  # recorded with their weights
         terms[name] *= getattr(model.settings, f"{name}_weight")
     return {
