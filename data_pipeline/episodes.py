@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import Episodes, EpisodeSizeError, EpisodeSizes, check_episode
-from data_pipeline.normalisation import normalise
+from data_pipeline.normalisation import normalise, normalise_data
 
 __all__ = [
     "EpisodeIndices",
@@ -92,7 +92,7 @@ class EpisodeSampler:
         Returns:
           [tasks, way, n, dim].
         """
-        return normalise(self.raw_images(classes, numbers))
+        return normalise_data(self.raw_images(classes, numbers))
 
     def raw_images(self, classes: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
         """Look up the same as they are stored."""

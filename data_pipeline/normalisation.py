@@ -4,6 +4,7 @@ import tensorflow as tf
 
 # Bits of the fraction and of the exponent of a float, by type.
 LAYOUTS = {tf.float32: (tf.int32, 23, 8), tf.float64: (tf.int64, 52, 11)}
+ORDINARY = (2.0**-30, 2.0**100)  # between these, sums of squares have all their digits
 
 
 def normalise(embeddings: tf.Tensor, mean: tf.Tensor | None = None) -> tf.Tensor:
@@ -35,6 +36,24 @@ def normalise(embeddings: tf.Tensor, mean: tf.Tensor | None = None) -> tf.Tensor
     if mean is not None:
         x = _centred(x, tf.cast(mean, x.dtype))
     return tf.math.l2_normalize(x * _inverse_power(_largest(x)), axis=-1)
+
+
+def normalise_data(embeddings: tf.Tensor, mean: tf.Tensor | None = None) -> tf.Tensor:
+    """Do the same where speed counts and nobody asks for gradients: no bit of the result differs.
+
+    Where no row needs scaling, as in ordinary data, it is spared, which halves the work. A
+    choice at run time has poor gradients: none of second order when compiled, and those in a
+    SavedModel are complained of.
+
+    Args:
+      embeddings, mean: see `normalise`.
+    """
+    x = tf.convert_to_tensor(embeddings)
+    if mean is not None or x.dtype not in LAYOUTS:
+        return normalise(x, mean)
+    squares = tf.reduce_sum(tf.square(x), axis=-1, keepdims=True)
+    ordinary = tf.reduce_all((squares > ORDINARY[0]) & (squares < ORDINARY[1]))
+    return tf.cond(ordinary, lambda: x * tf.math.rsqrt(squares), lambda: normalise(x))
 
 
 def _centred(x, mean):

@@ -11,7 +11,7 @@ import tensorflow as tf
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import default_queries as default_queries
 from data_pipeline.episodes import EpisodeIndices, EpisodeSampler
-from data_pipeline.normalisation import normalise
+from data_pipeline.normalisation import normalise_data
 from data_pipeline.streams import stream_seed, unrewritten
 from leo_tf.meta.accuracy import are_right, share_right
 from leo_tf.meta.classifier import Classifier, weights_and_biases
@@ -220,7 +220,7 @@ def judge(
         members = tf.where(indices.classes == number)  # [members, 2]: task, position
         tasks, positions = members[:, 0], members[:, 1]
         block = table[starts[number] : starts[number] + counts[number]]
-        block = tf.cast(normalise(block, mean), weights.dtype)
+        block = tf.cast(normalise_data(block, mean), weights.dtype)
         of_members = tf.transpose(tf.gather(weights, tasks), [1, 0, 2])  # [way, members, dim]
         logits = tf.matmul(tf.reshape(of_members, [-1, block.shape[1]]), block, transpose_b=True)
         logits = tf.reshape(logits, [way, -1, tf.shape(block)[0]])  # [way, members, images]

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipeline import EmbeddingSet
-from data_pipeline.normalisation import normalise
+from data_pipeline.normalisation import normalise, normalise_data
 
 SCALES = (1e-36, 1e-30, 1e-19, 1e-7, 1e-6, 1.0, 3.0, 1e12, 1e19, 1e30, 1e37)
 WAYS = {
@@ -167,3 +167,19 @@ def test_a_set_refuses_what_float32_cannot_hold(value, fault):
     x[1] = value
     with pytest.raises(ValueError, match=f"^arrays: the embedding of class 'a', image 1 {fault}"):
         EmbeddingSet.from_arrays({"a": x})
+
+
+def test_data_are_normalised_to_the_same_bits_with_less_work():
+    x = rows(200, 64) * np.exp(rows(200, 1))
+    some = x.copy()
+    some[3] *= np.float32(1e-25)
+    some[5] *= np.float32(1e25)
+    some[7] = 0
+    graph = tf.function(normalise_data)
+    for data in (x, some, x * np.float32(1e-4), x * np.float32(1e14), some.astype(np.float64)):
+        expected = normalise(data)
+        np.testing.assert_array_equal(normalise_data(data), expected)
+        np.testing.assert_array_equal(graph(tf.constant(data)), expected)
+    half = x.astype(np.float16)
+    np.testing.assert_array_equal(normalise_data(half), normalise(half))
+    np.testing.assert_array_equal(normalise_data(x, x[0]), normalise(x, x[0]))
