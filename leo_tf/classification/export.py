@@ -59,20 +59,24 @@ class _Exported(tf.Module):
             support, present = of_ragged(support, self.dim)
             if self._masked is None:
                 support, present = all_present(support, present), None
-        support = tf.cast(support, self._support.dtype)
+        support = tf.ensure_shape(tf.cast(support, self._support.dtype), self._support.shape)
         if present is None:
             return self._plain(support)
-        return self._masked(support, tf.cast(present, tf.bool))
+        present = tf.ensure_shape(tf.cast(present, tf.bool), self._present.shape)
+        return self._masked(support, present)
 
     def _specs(self):
-        """What `adapt` takes once it is loaded: then, only lists and arrays are converted."""
+        """What `adapt` takes once it is loaded: then, only lists and arrays are converted.
+
+        Tensors are of any shape here: `_adapt` tells a wrong one in a line, the loader in a page.
+        """
         shape, dtype = self._support.shape, self._support.dtype
         for floats in {tf.float32, tf.float64, dtype}:
-            support = tf.TensorSpec(shape, floats, "support")
+            support = tf.TensorSpec(None, floats, "support")
             yield (support,)
             if self._masked is not None:
                 masks = (tf.bool, tf.int32, tf.int64) if floats == dtype else (tf.bool,)
-                yield from ((support, tf.TensorSpec(shape[:3], mask, "present")) for mask in masks)
+                yield from ((support, tf.TensorSpec(None, mask, "present")) for mask in masks)
         yield (tf.RaggedTensorSpec(shape, dtype, ragged_rank=2),)
         yield (tf.RaggedTensorSpec([None] * 4, dtype, ragged_rank=3),)
 

@@ -108,6 +108,10 @@ def _check_shape(shape, dim):
         raise ValueError(
             f"support must be [tasks, way, shot, dim]; it has the shape {shape.as_list()}{remedy}"
         )
+    if shape.rank is not None and 0 in shape.as_list()[1:3]:
+        raise ValueError(
+            f"each task needs a class, and each class an example; it has {shape.as_list()}"
+        )
     if dim is not None and shape.rank is not None and shape[-1] not in (None, dim):
         raise ValueError(
             f"the embeddings of the support have size {shape[-1]}, the model takes size {dim}"

@@ -89,6 +89,20 @@ def test_every_kind_of_support_that_python_has(model, saved):
     np.testing.assert_allclose(flat, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("support", [raw()[0], raw()[..., :7], raw()[np.newaxis]])
+def test_what_is_no_support_set_is_told_in_a_line(saved, folder, support):
+    with pytest.raises(ValueError, match=r"shape=\[\?,\?,\?,8\]") as caught:
+        saved.adapt(support)
+    assert ",".join(map(str, support.shape)) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="size|shape"):
+        load(folder).fit(support)
+
+
+def test_no_task_at_all(saved):
+    assert saved.adapt(raw()[:0]).shape == (0, 3, DIM)
+
+
 def test_a_mask_of_any_kind(model, saved):
     absent = raw()
     absent[~PRESENT] = np.nan

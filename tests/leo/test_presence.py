@@ -146,6 +146,7 @@ def test_ragged_sets_say_themselves_what_is_present(model):
     [
         (raw()[0], None, r"must be \[tasks, way, shot, dim\]; .* \[3, 4, 16\]; of a single task, "),
         (raw()[0, 0], None, r"\[tasks, way, shot, dim\]; it has the shape \[4, 16\]$"),
+        (raw()[:, :, :0], None, r"each class an example; it has \[2, 3, 0, 16\]"),
         (raw()[..., :15], None, "the support have size 15, the model takes size 16"),
         ([[[[1.0] * 16, [2.0] * 16], [[1.0] * 16]]], None, "fill them up and give the mask"),
         (raw().astype(int), None, r"must be floats \[tasks, way, shot, dim\]; it is int64"),
