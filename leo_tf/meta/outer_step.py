@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from data_pipeline.normalisation import normalise
 
+SQUARABLE = 1e15  # entries below it: no sum of their squares overflows in float32
+
 
 def guard_against_nan(
     loss: tf.Tensor, gradients: Sequence[tf.Tensor], variables: Sequence
@@ -50,11 +52,12 @@ def clip(
     if threshold:
         clipped = [tf.clip_by_value(gradient, -threshold, threshold) for gradient in clipped]
     if norm_threshold:
-        clipped = [_clip_by_norm(gradient, norm_threshold) for gradient in clipped]
+        by_norm = tf.clip_by_norm if 0 < threshold < SQUARABLE else _clip_any_by_norm
+        clipped = [by_norm(gradient, norm_threshold) for gradient in clipped]
     return clipped
 
 
-def _clip_by_norm(gradient, threshold):
-    """`tf.clip_by_norm` that keeps the direction where the squares overflow."""
+def _clip_any_by_norm(gradient, threshold):
+    """`tf.clip_by_norm` that keeps the direction where the squares overflow, at more cost."""
     direction = tf.reshape(normalise(tf.reshape(gradient, [-1])), tf.shape(gradient))
     return tf.where(tf.norm(gradient) > threshold, threshold * direction, gradient)
