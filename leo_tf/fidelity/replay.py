@@ -162,7 +162,7 @@ def _copies(kind, model, adaptation, noise):
 def _published_accuracy(model, result, episodes, noise=None):
     """Accuracy of each task as the published code counts, [tasks]: of equals, or NaN, the first."""
     query = episodes.query
-    if noise is not None:
+    if noise and "query_keep" in noise:  # without dropout, a model has no masks
         query = dropout(query, noise["query_keep"], model.dropout_rate)
     logits = model.learner.logits(result.adaptation.params, query).numpy()
     labels = np.reshape(episodes.query_labels, logits.shape[:2])
