@@ -71,6 +71,7 @@ def test_fit_trains_in_float64_on_the_stream_of_float32(tiny):
     assert losses["float64"] == pytest.approx(losses["float32"], rel=1e-3)
 
 
+@pytest.mark.long
 def test_a_float64_model_is_evaluated_and_exported(double, tiny, tmp_path):
     export.export(double.classifier(), 16, tmp_path / "saved_model", {})
     evaluator = Evaluator(tiny["test"], 3, 2, 10, 50, 0)
@@ -100,6 +101,7 @@ def maml(**options):
     return MAML(OneNetwork(sizes), start, settings, unroll_length=1, lr_init=0.1, **options)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("build", [regressor, maml])
 def test_regressors_train_in_float64(build):
     model = build(dtype="float64")

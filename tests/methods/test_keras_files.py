@@ -115,6 +115,7 @@ def test_arguments_beside_the_defaults_are_kept(tmp_path):
         constructor_arguments({"settings": {"settings_class": "Elsewhere"}})
 
 
+@pytest.mark.long
 def test_training_goes_on_from_a_file_as_if_it_had_not_stopped(tiny, tmp_path):
     """The optimizer's moments come along."""
     model = make_model(DIM, dtype="float32")
