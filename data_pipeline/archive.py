@@ -15,6 +15,7 @@ from data_pipeline.embeddings import Source
 
 EMBEDDINGS = re.compile(r"(?:.*/)?([^/]+/[^/]+/(?:train|val|test)_embeddings\.(?:pkl|npz|npy))")
 BESIDE = re.compile(r"(?:.*/)?([^/]+/[^/]+/(?:train|val|test)_(?:labels|keys)\.npy)")
+DRIVE = re.compile("[A-Za-z]:")  # of Windows
 COPY_BYTES = 1 << 20
 
 
@@ -40,7 +41,7 @@ def unpack(archive: Path, data_path: Path) -> dict[Path, Source]:
     """Unpack the embeddings in a zip to `<data_path>/<dataset>/<crop>/<split>_embeddings.pkl`.
 
     NumPy's files (see `numpy_files`) are unpacked, too. Backslashes in a zip made on Windows divide
-    its paths as slashes do.
+    its paths as slashes do; a dot, or nothing, between two of them is no folder.
 
     Every file is unpacked and its keys are read in a temporary folder in data_path before the first
     is moved to its place, one rename each. What else the zip holds stays there.
@@ -81,9 +82,10 @@ def _members(archive, infos):
         name = info.filename.replace("\\", "/")
         parts = name.split("/")
         link = stat.S_ISLNK(info.external_attr >> 16)
-        if not parts[0] or ".." in parts or ":" in name or link:
+        if not parts[0] or ".." in parts or any(map(DRIVE.match, parts)) or link:
             what = "a link" if link else "a path outside its folder"
             raise ValueError(f"{archive}: refused, it holds {what}: {info.filename!r}")
+        name = "/".join(part for part in parts if part not in ("", "."))
         if info.flag_bits & 1:
             raise ValueError(f"{archive}: refused, {info.filename!r} is encrypted")
         if not (match := EMBEDDINGS.fullmatch(name) or BESIDE.fullmatch(name)):

@@ -11,14 +11,16 @@ import numpy as np
 def class_name(value: Any) -> str:
     """Return the name of a class as text.
 
-    Text stays as it is; bytes are decoded; whole numbers, of any type, are written as such (3 and
-    3.0 and `np.int64(3)` are "3"), other numbers as Python writes them.
+    Text stays as it is, but for an accented letter, which Unicode writes in two ways that look
+    alike and that file systems change: these become one (NFC). Bytes are decoded; whole numbers, of
+    any type, are written as such (3 and 3.0 and `np.int64(3)` are "3"), other numbers as Python
+    writes them.
 
     Raises:
       ValueError: the value is no text or number, or a text that no file could keep: empty, with
         control characters such as line ends, or no valid Unicode. Says what to do.
     """
-    text = _as_text(value)
+    text = unicodedata.normalize("NFC", _as_text(value))
     if not text:
         raise ValueError(f"class name {value!r} is empty; give the class a name")
     control = next((c for c in text if unicodedata.category(c) in ("Cc", "Cs")), None)
@@ -34,14 +36,15 @@ def class_names(values: Iterable[Any]) -> list[str]:
     """Return the names of different classes as text, in the order given.
 
     Raises:
-      ValueError: see `class_name`; or two of the names are one as text, such as 0 and "0".
+      ValueError: see `class_name`; or two of the names are one as text, such as 0 and "0",
+        or "é" as one character and as two.
     """
     names: dict[str, Any] = {}
     for value in values:
         name = class_name(value)
         if name in names:
             raise ValueError(
-                f"class names {names[name]!r} and {value!r} are both {name!r} as text; rename one"
+                f"class names {_spelt(names[name], value)} are both {name!r} as text; rename one"
             )
         names[name] = value
     return list(names)
@@ -79,6 +82,12 @@ def as_texts(values: Sequence[Any]) -> list[str]:
                 raise ValueError(f"{text!r} is there as a number and as a text; use one of them")
         texts.append(text)
     return texts
+
+
+def _spelt(first, second):
+    """Return two names for a message, escaped if they would look alike."""
+    alike = isinstance(first, str) and isinstance(second, str)
+    return " and ".join(map(ascii if alike else repr, (first, second)))
 
 
 def _as_text(value):

@@ -74,7 +74,9 @@ def _of_images(path, fields, lenient):
                 items = items_of(fields[name], column=name == "labels")
                 texts[name] = as_texts(items) if name == "labels" else _strings(items)
             if len(items) != num_images:
-                raise ValueError(f"{path}: has {len(items)} {name} for {num_images} embeddings")
+                raise ValueError(
+                    f"{path}: has {len(items)} {name} for {num_images} embeddings; save as many"
+                )
     if not num_images:
         raise ValueError(f"{path}: holds no embeddings")
     if keys := texts.get("keys"):

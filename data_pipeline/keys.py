@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from data_pipeline.class_names import class_name
+
 KEY_FORM = "<anything>-<class label>-<image file>"
 _LABELS = "save what are classes alone as 'labels'"
 _SHOWN = 5
@@ -16,7 +18,7 @@ _MOST_PARTS = 64  # between dashes; the ways to read a key grow with their squar
 
 
 def classes_of(keys: Sequence[Any], labels: Sequence[str] | None = None) -> list[str]:
-    """Return the class label in each key.
+    """Return the class label in each key, as a class's name (see `class_name`).
 
     Args:
       keys: strings.
@@ -31,7 +33,7 @@ def classes_of(keys: Sequence[Any], labels: Sequence[str] | None = None) -> list
     for row, key in enumerate(keys):
         parts = key.split("-") if isinstance(key, str) else []
         if len(parts) == 3 and parts[1] and parts[2].startswith(parts[1] + "_"):
-            found.append(known.setdefault(parts[1], parts[1]))
+            found.append(known.get(parts[1]) or known.setdefault(parts[1], class_name(parts[1])))
             continue
         if not isinstance(key, str):
             raise ValueError(
@@ -40,10 +42,12 @@ def classes_of(keys: Sequence[Any], labels: Sequence[str] | None = None) -> list
             )
         candidates = _candidates(key, parts)
         if labels is not None and len(candidates) > 1:
-            candidates = [label for label in candidates if label == labels[row]] or candidates
+            agreed = [label for label in candidates if class_name(label) == labels[row]]
+            candidates = agreed or candidates
         if len(candidates) != 1:
             raise ValueError(_fault(row, key, parts, candidates))
-        found.append(known.setdefault(candidates[0], candidates[0]))
+        label = candidates[0]
+        found.append(known.get(label) or known.setdefault(label, class_name(label)))
     return found
 
 

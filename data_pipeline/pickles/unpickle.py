@@ -216,6 +216,8 @@ def load(path: str | os.PathLike) -> Any:
       ValueError: the file is empty, truncated, damaged or not a pickle; says what it is.
     """
     path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; name a file in it")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     if not path.stat().st_size:
@@ -234,13 +236,19 @@ def loads(data: bytes, path: Path) -> Any:
 def _load(file, path, size):
     """Return the object in an open pickle."""
     try:
-        return _Reader(file, path, size).load()
+        found = _Reader(file, path, size).load()
     except ForbiddenGlobalError:
         raise
     except _UnreadableError as error:
         raise ValueError(f"{path}: {error}") from None
     except Exception as error:
         raise ValueError(f"{path}: {_fault(path, file, size, error)}") from None
+    if rest := size - file.tell():
+        raise ValueError(
+            f"{path}: goes on for {rest} bytes where its pickle ends: it is damaged, or several "
+            "pickles in one file; write a single one, of a dict of NumPy arrays"
+        )
+    return found
 
 
 def _fault(path, file, size, error):

@@ -154,8 +154,8 @@ def test_other_contents_are_named_in_one_line(tmp_path, fault):
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 
 
-def test_two_pickles_of_one_dict_class_are_no_dict(tmp_path):
+def test_two_pickles_in_one_file_are_no_dict(tmp_path):
     path = tmp_path / "train_embeddings.pkl"
     path.write_bytes(pickle.dumps(ROWS) + pickle.dumps(LABELS))
-    with pytest.raises(ValueError, match="holds a NumPy array, not a dict; save NumPy arrays as"):
+    with pytest.raises(ValueError, match="several pickles in one file; write a single one, of a"):
         released_format.read(path)

@@ -11,7 +11,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from embedding_files import content, dataset
+from embedding_files import content, dataset, dump
 
 from data_pipeline import archive, load_split
 from data_pipeline.download import download
@@ -221,6 +221,17 @@ def test_a_zip_made_on_windows(tmp_path):
     assert sorted(written) == [tmp_path / "mine" / "center" / path.name for path in paths]
     found = load_split(tmp_path, "mine", split="test")
     np.testing.assert_array_equal(found.embeddings, sets["test"].embeddings)
+
+
+def test_dots_in_a_zip_are_no_folders_and_colons_no_drives(tmp_path):
+    data = dump(tmp_path / "x.pkl", content(), 2).read_bytes()
+    members = [("./mine//./center/./train_embeddings.pkl", data), ("notes of 10:30.txt", b"x")]
+    (tmp_path / "x.zip").write_bytes(zipped(members))
+    expected = tmp_path / "mine" / "center" / "train_embeddings.pkl"
+    assert list(archive.unpack(tmp_path / "x.zip", tmp_path)) == [expected]
+    (tmp_path / "y.zip").write_bytes(zipped([("mine/./train_embeddings.pkl", data)]))
+    with pytest.raises(ValueError, match="holds no <dataset>/<crop>/<split>_embeddings"):
+        archive.unpack(tmp_path / "y.zip", tmp_path)
 
 
 def test_a_zip_of_numpy_files(tmp_path):

@@ -56,6 +56,23 @@ def test_a_class_in_two_splits_is_named(tmp_path, options):
     assert "leave it out of one" in line
 
 
+def test_a_class_whose_accents_are_spelt_in_two_ways_is_one_class(tmp_path):
+    composed, parted = "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "cafe\N{COMBINING ACUTE ACCENT}"
+    splits = three(train=arrays(num_classes=1, seed=7, prefix=composed))
+    written(tmp_path, **splits)
+    rows = np.random.default_rng(0).normal(size=(6, 7)).astype(np.float32)
+    keys = [f"t-{name}0-{name}0_{i}" for name in (parted, composed, "b") for i in range(2)]
+    path = tmp_path / "mine" / "center" / "test_embeddings.pkl"
+    path.unlink()
+    dump(path, {"embeddings": rows, "keys": keys}, 2)
+    found = load_split(tmp_path, "mine", split="test")
+    assert found.class_names == ("b0", f"{composed}0")
+    np.testing.assert_array_equal(found.of_class(f"{parted}0"), rows[:4])
+    assert f"class '{composed}0' is in both" in refused(tmp_path)
+    with pytest.raises(ValueError, match=r"'cafe\\u0301' and 'caf\\xe9' are both .* rename one"):
+        EmbeddingSet.from_arrays({parted: rows, composed: rows})
+
+
 def test_an_embedding_in_two_splits_is_an_error_unless_it_is_meant(tmp_path, capsys):
     splits = three()
     splits["val"]["val2"][3] = splits["train"]["train1"][4]

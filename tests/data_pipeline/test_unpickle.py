@@ -267,6 +267,24 @@ def test_a_long_array_cut_off_is_an_error(tmp_path):
         unpickle.load(path)
 
 
+@pytest.mark.parametrize("more", [b"\0" * 512, pickle.dumps({"b": 2}), b"\n"])
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_what_comes_after_a_pickle_is_not_passed_over(tmp_path, protocol, more):
+    path = dump(tmp_path / "train_embeddings.pkl", {"a": 1}, protocol)
+    with open(path, "ab") as file:
+        file.write(more)
+    with pytest.raises(
+        ValueError, match=rf"s\.pkl: goes on for {len(more)} bytes where its"
+    ) as caught:
+        unpickle.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_no_missing_file(tmp_path):
+    with pytest.raises(ValueError, match="is a folder; name a file in it"):
+        unpickle.load(tmp_path)
+
+
 def test_damage_is_never_a_traceback(tmp_path):
     generator = random.Random(0)
     files = [pickle.dumps(content(), protocol) for protocol in range(6)] + [PYTHON_2]
