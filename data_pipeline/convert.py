@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from data_pipeline import atomic, command_line, numpy_files, paths, released_format
 from data_pipeline.command_line import SettingError
-from data_pipeline.datasets import DATA_PATH, SPLITS, check_names, find_split
+from data_pipeline.datasets import DATA_PATH, SPLITS, check_names, find_split, load_splits
 from data_pipeline.embeddings import Source
 
 NAME, CROP = "own", "center"
@@ -124,7 +124,8 @@ def _found(path):
         raise FileNotFoundError(f"{path}: no such file or folder")
     if not path.is_dir():
         return [path]
-    if there := _there(path):
+    there = _there(path)
+    if len(there) == len(SPLITS):
         return list(there.values())
     files = sorted(file for file in path.iterdir() if file.suffix.lower() in _ENDINGS)
     if not files:
@@ -214,7 +215,7 @@ def _report(written, out, dataset, crop):
     if missing := [part for part in SPLITS if part not in there]:
         print(f"Next: convert {' and '.join(missing)} to the same --out and --dataset")
         return
-    sources = [released_format.read(path) for path in there.values()]
+    sources = load_splits(out, dataset, crop=crop, allow_overlap=True)  # says what they share
     way = min(WAY, *(len(source.class_names) for source in sources))
     queries = min(QUERIES, *(int(source.counts.min()) - 1 for source in sources))
     if way < 2:

@@ -34,10 +34,14 @@ JOIN_ROWS = 4096
 
 
 def check_names(dataset: str, crop: str) -> None:
-    """Raise a ValueError unless both can be names of folders."""
+    """Raise a ValueError unless both can be names of folders, and tieredImageNet has the crop."""
     for what, value in (("dataset", dataset), ("crop", crop)):
         if not value or Path(value).name != value:
             raise ValueError(f"{what} must be the name of a folder, not {value!r}")
+    if crop == "multiview" and "multiview" not in RELEASED.get(dataset, (crop,)):
+        raise ValueError(
+            f"{dataset} has no crop multiview: it was released for miniImageNet only; use center"
+        )
 
 
 def check_dataset(
@@ -59,10 +63,6 @@ def check_dataset(
       FileNotFoundError: there is no such data set, crop or split; says how to get it.
     """
     check_names(dataset, crop)
-    if crop == "multiview" and "multiview" not in RELEASED.get(dataset, (crop,)):
-        raise ValueError(
-            f"{dataset} has no crop multiview: it was released for miniImageNet only; use center"
-        )
     data_path = paths.expand(data_path)
     folder = data_path / dataset
     if dataset == "glyphs" and not folder.exists():

@@ -127,9 +127,9 @@ def _say_what_is_unreadable(path, names, keys):
     unreadable = [f"class {name!r}" for name in names if "-" in name or "_" in name]
     unreadable += [f"key {key!r}" for key in keys if key.count("-") != 2][: not unreadable]
     if unreadable:
-        more = f" and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
+        more = f" (and {len(unreadable) - 1} more)" if len(unreadable) > 1 else ""
         print(
-            f"note: {path}: {unreadable[0]}{more} has a dash or an underscore with which the "
+            f"note: {path.name}: {unreadable[0]}{more} has a dash or an underscore with which the "
             "published code's reader cannot read the keys; this program can",
             file=sys.stderr,
         )

@@ -89,3 +89,9 @@ def test_a_test_on_classes_that_were_trained_on_is_called_so(split, train_on_val
     assert not any("Classes of" in line for line in other)
     crop = lines(split=split, crop="multiview", trained_on="miniImageNet/center/train+val")
     assert any("Classes of" in line for line in crop) == (split != "test")
+
+
+def test_a_test_of_splits_that_may_share_embeddings_is_called_so():
+    told = [line for line in lines(allow_overlap=True) if "--allow_overlap" in line]
+    assert told == ["The splits may share embeddings (--allow_overlap), so not all need be new."]
+    assert not any("overlap" in line for line in lines(allow_overlap=False))

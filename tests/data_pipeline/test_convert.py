@@ -123,6 +123,35 @@ def test_a_name_tells_the_split(tmp_path, name, split):
     assert convert.split_of(tmp_path / name) == split
 
 
+def test_no_file_of_a_folder_is_passed_over(tmp_path):
+    """One split under its proper name, the others under other ones."""
+    for split in datasets.SPLITS:
+        name = "val_embeddings.npz" if split == "val" else f"{split}.npz"
+        np.savez(tmp_path / name, **rows(split))
+    written = convert.convert([tmp_path], tmp_path / "out")
+    assert [path.name for path in written] == [f"{s}_embeddings.pkl" for s in datasets.SPLITS]
+
+
+def test_a_crop_that_could_not_be_read_back_is_not_written(tmp_path):
+    np.savez(tmp_path / "train.npz", **rows("train"))
+    with pytest.raises(ValueError, match="tieredImageNet has no crop multiview"):
+        convert.convert([tmp_path], tmp_path / "out", "tieredImageNet", "multiview")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_splits_share_is_told_with_their_own_names(tmp_path, capsys):
+    splits = {split: rows(split) for split in datasets.SPLITS}
+    splits["test"]["test-a_b"] = splits["train"]["train0"] + 1
+    splits["test"]["test1"][2] = splits["train"]["train0"][1]
+    for split, classes in splits.items():
+        np.savez(tmp_path / f"{split}.npz", **classes)
+    with pytest.raises(SystemExit, match="0"):
+        convert.cli(["convert", str(tmp_path), f"--out={tmp_path / 'out'}"])
+    note, warning = capsys.readouterr().err.splitlines()
+    assert note.startswith("note: test_embeddings.pkl: class 'test-a_b' has a dash or an unders")
+    assert warning.startswith("warning: 1 embedding(s) in both own/center/train and own/center/te")
+
+
 @pytest.mark.parametrize("name", ["features.npz", "phase_train_val.npz", "contest.npz"])
 def test_a_name_that_tells_no_split(name, tmp_path):
     with pytest.raises(ValueError, match=r"its name tells (no split|two splits); let it have"):

@@ -225,7 +225,7 @@ def test_any_class_name_comes_back_and_what_others_cannot_read_is_told(tmp_path,
     path = tmp_path / "train_embeddings.pkl"
     released_format.write(path, EmbeddingSet.from_arrays(given))
     (line,) = capsys.readouterr().err.splitlines()
-    assert "class '-' and 5 more has a dash or an underscore with which" in line
+    assert "class '-' (and 5 more) has a dash or an underscore with which" in line
     source = released_format.read(path)
     assert list(source.class_names) == sorted(given)
     assert source.counts.tolist() == [len(given[name]) for name in sorted(given)]
