@@ -49,9 +49,14 @@ def summarise(outcomes: Outcomes | Sequence[float] | np.ndarray) -> Accuracy:
     """Mean and 95 % interval (normal approximation, over episodes) of accuracies in [0, 1].
 
     An accuracy that is not finite is that of an episode without a finite answer: 0.
+
+    Raises:
+      ValueError: of no episodes there is no mean.
     """
     if not isinstance(outcomes, Outcomes):
         outcomes = Outcomes(np.asarray(outcomes, np.float64), np.isfinite(outcomes))
+    if not len(outcomes.accuracies):
+        raise ValueError("no episodes were evaluated: there is no accuracy; ask for at least 1")
     finite = outcomes.finite & np.isfinite(outcomes.accuracies)
     accuracies = np.where(np.isfinite(outcomes.accuracies), outcomes.accuracies, 0.0)
     accuracies, count = accuracies.astype(np.float64), len(accuracies)
@@ -89,6 +94,7 @@ class Evaluator:
 
     Raises:
       EpisodeSizeError: if the split is too small.
+      ValueError: if no episodes are asked for.
     """
 
     def __init__(
@@ -100,6 +106,8 @@ class Evaluator:
         episodes: int,
         seed: int,
     ) -> None:
+        if episodes < 1:
+            raise ValueError(f"episodes must be at least 1, not {episodes}")
         self.sampler = EpisodeSampler(embeddings, way, shot, queries, TASKS_DRAWN)
         self.episodes = episodes
         self._seed = seed

@@ -143,6 +143,9 @@ def evaluate(
         "split": split,
         **{name: getattr(experiment, name) for name in names},
         "train_on_val": about.get("train_on_val"),
+        # What was let pass when it was trained, of these data alone.
+        "allow_overlap": about.get("dataset") == experiment.dataset
+        and bool(about.get("allow_overlap")),
         "trained_on": trained_on(about, method),
         **measure(classifier, embeddings, way, shot, episodes, seed),
         "provenance": provenance.describe(),

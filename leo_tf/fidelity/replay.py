@@ -89,14 +89,21 @@ def relative_error(value: np.ndarray, reference: np.ndarray) -> float:
       reference: array of the same shape.
 
     Returns:
-      A float; infinite if the shapes differ or one is NaN where the other is not. A NaN in
-      both is no difference. Absolute where the reference is all zeros.
+      A float; infinite if the shapes differ, or where one is not finite and the other is not the
+      same. NaN, or an infinity of one sign, in both is no difference, and no scale for the others.
+      Absolute where the reference's finite values are all zeros.
     """
     value, reference = np.asarray(value, np.float64), np.asarray(reference, np.float64)
-    if value.shape != reference.shape or (np.isnan(value) != np.isnan(reference)).any():
+    if value.shape != reference.shape:
         return float("inf")
-    difference = np.nanmax(np.abs(value - reference), initial=0.0)
-    scale = np.nanmax(np.abs(reference), initial=0.0)
+    finite = np.isfinite(reference)
+    if not np.array_equal(value[~finite], reference[~finite], equal_nan=True):
+        return float("inf")
+    value, reference = value[finite], reference[finite]
+    if not np.isfinite(value).all():
+        return float("inf")
+    difference = np.max(np.abs(value - reference), initial=0.0)
+    scale = np.max(np.abs(reference), initial=0.0)
     return float(difference / scale) if scale > 0 else float(difference)
 
 

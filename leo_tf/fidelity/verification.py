@@ -93,6 +93,8 @@ def verify(path: str | os.PathLike, cast: str | None = None) -> bool:
       FileNotFoundError, ValueError: if the file cannot be used.
     """
     golden = GoldenFile(path)
+    if not golden.references:
+        raise ValueError(f"{path}: records nothing to compare with; record the file again")
     dtype = golden.setting("dtype")
     inputs = golden.cast(cast) if cast else golden
     player = Player(inputs)

@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Mapping
 
+from data_pipeline import paths
 from leo_tf.config import Config
 from leo_tf.training.run_folder import FORMAT, STREAM, RunFolder, steps_in, write_json
 
@@ -79,6 +80,7 @@ def _check_place(folder):
         raise _unwritable(folder, errno.ENOTDIR)
     if not os.access(there, os.W_OK | os.X_OK):
         raise _unwritable(folder, errno.EACCES)
+    paths.check_folder(folder.path)  # permissions alone do not tell
     for path in (folder.config, folder.result, folder.metrics):
         if path.is_dir():
             raise ValueError(f"{path}: is a folder, where a file will be written; {ELSEWHERE}")

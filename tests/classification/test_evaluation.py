@@ -202,6 +202,14 @@ def test_mean_and_interval():
     assert str(summarise([NAN, 1.0, 0.0, 0.0])) == "25.00 ± 49.00 % (1 of 4 episodes not finite)"
 
 
+def test_of_no_episodes_there_is_no_accuracy(tiny):
+    with pytest.raises(ValueError, match="no episodes were evaluated"):
+        summarise([])
+    for episodes in (0, -1):
+        with pytest.raises(ValueError, match=f"episodes must be at least 1, not {episodes}"):
+            Evaluator(tiny["test"], way=2, shot=1, queries=2, episodes=episodes, seed=0)
+
+
 def test_queries_are_600_less_the_shot_or_what_the_smallest_class_allows(tiny):
     plenty = EmbeddingSet.from_arrays({"a": np.ones([601, 2]), "b": np.ones([1300, 2])})
     assert default_queries(plenty, 1) == 599

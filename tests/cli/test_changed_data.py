@@ -10,6 +10,7 @@ from tiny import TINY_RUN, tiny_sets, write_sets
 
 from data_pipeline import EmbeddingSet, released_format
 from leo_tf.classification.experiment import evaluate
+from leo_tf.classification.result import table
 from leo_tf.config.experiments import Classification
 
 
@@ -128,3 +129,17 @@ def test_a_model_tested_on_what_it_was_trained_on_says_so(finished_run, tiny, ca
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
     expected = f"warning: {saved_model} was trained on tiny/center/train"
     assert said == ([expected] if split == "train" else [])
+
+
+def test_an_overlap_that_was_allowed_in_training_is_told_of_every_test(
+    finished_run, tiny, tmp_path
+):
+    saved_model = tmp_path / "saved_model"
+    shutil.copytree(finished_run[1] / "saved_model", saved_model)
+    about = saved_model / "assets.extra" / "about.json"
+    about.write_text(json.dumps({**json.loads(about.read_text()), "allow_overlap": True}))
+    for dataset in ("tiny", "others"):
+        settings = Classification(dataset=dataset, way=3, shot=2)
+        found = evaluate(saved_model, settings, 10, tiny["test"])
+        assert found["allow_overlap"] == (dataset == "tiny")
+        assert ("(--allow_overlap)" in table(found)) == (dataset == "tiny")

@@ -55,6 +55,11 @@ def test_files_that_cannot_be_used_are_named_on_a_line_each(smallest_record, tmp
         "latents": with_config(
             smallest_record, num_latents=json.loads(str(smallest_record["config"]))["shots"]
         ),
+        "inputs_alone": {
+            name: value
+            for name, value in smallest_record.items()
+            if name.split("/")[0] in ("config", "init", "support", "query", "noise")
+        },
         "wide_encoder": {**smallest_record, "init/encoder": np.ones([3, 4])},
     }
     for name, arrays in files.items():
@@ -76,6 +81,7 @@ def test_files_that_cannot_be_used_are_named_on_a_line_each(smallest_record, tmp
         "flat": "support and query must be [steps, tasks, way, examples, dim]",
         "short_noise": "noise/query_keep has shape",
         "latents": "noise/latent has shape",
+        "inputs_alone": "records nothing to compare with",
         "wide_encoder": "has shape (3, 4)",
         "half": "not a golden .npz file",
         "empty": "not a golden .npz file",
@@ -231,6 +237,13 @@ def test_tolerances(name, float64, float32):
         ([0.0, 1e-3], [0.0, 0.0], 1e-3),
         ([np.nan, 3.0], [np.nan, 3.0], 0.0),
         ([np.nan, 3.0], [2.0, 3.0], np.inf),
+        ([2.0, 3.0], [np.nan, 3.0], np.inf),
+        ([np.nan, np.nan], [np.nan, np.nan], 0.0),
+        ([np.inf, 3.0], [np.inf, 4.0], 0.25),  # an infinite scale would hide the difference
+        ([np.inf, 3.0], [-np.inf, 3.0], np.inf),
+        ([np.inf, 3.0], [np.nan, 3.0], np.inf),
+        ([np.inf, 3.0], [2.0, 3.0], np.inf),
+        ([2.0, 3.0], [np.inf, 3.0], np.inf),
         ([1.0, 2.0], [1.0, 2.0, 3.0], np.inf),
     ],
 )

@@ -229,3 +229,9 @@ def test_a_claim_that_fails_half_way_takes_its_folders_back(tmp_path, monkeypatc
     with pytest.raises(ValueError, match=r"cannot write here \(No space left on device\)"):
         claim(RunFolder(tmp_path / "a" / "b" / "run"), CONFIG, DATA)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="this system has no /proc")
+def test_a_place_that_only_seems_writable_is_refused_before_anything_is_claimed():
+    with pytest.raises(ValueError, match=r"/proc/run: cannot write "):
+        check(RunFolder("/proc/run"), make_config())
