@@ -105,7 +105,9 @@ def _open(entry: Path, name: str) -> EmbeddingSet | None:
     try:
         index = json.loads((entry / INDEX).read_text(encoding="utf-8"))
         class_names, counts = index["class_names"], np.array(index["counts"], np.int64)
-        if len(class_names) != len(counts) or index["state"] != _state(entry / ARRAY):
+        if index["entry"] != entry.name or index["state"] != _state(entry / ARRAY):
+            return None
+        if len(class_names) != len(counts):
             return None
         embeddings = _map(entry / ARRAY, (int(counts.sum()), index["dim"]))
         digest, repeated, example = (index[part] for part in ("digest", "repeated", "example"))
@@ -164,7 +166,7 @@ def _fill(folder, stem, fingerprint, name, pickles, read):
         temporary.mkdir()
         try:
             source = read()
-            _write(temporary, source, name)
+            _write(temporary, source, name, entry.name)
             if _fingerprint(pickles) != fingerprint:
                 raise ValueError(f"{pickles[0]}: changed while it was read; start again")
             _publish(temporary, entry)
@@ -192,8 +194,8 @@ def _publish(temporary, entry):
     atomic.sync_folder(entry.parent)
 
 
-def _write(folder, source, name):
-    """Write an entry's files and have them reach the disk."""
+def _write(folder, source, name, entry):
+    """Write the files of an entry, by its name, and have them reach the disk."""
     shape = (int(source.counts.sum()), source.dim)
     hashes = np.empty(shape[0], np.uint64)
     progress = tqdm(
@@ -221,6 +223,7 @@ def _write(folder, source, name):
     found = digests.of_rows(source.class_names, source.counts, source.dim, hashes)
     index = {
         "version": VERSION,
+        "entry": entry,
         "class_names": source.class_names,
         "counts": source.counts.tolist(),
         "dim": source.dim,

@@ -95,9 +95,7 @@ def table(result: Mapping[str, Any]) -> str:
     if saw_its_classes(result, method):
         notes.append(f"Classes of {result['split']} were trained on: no test of new ones.")
     if result.get("allow_overlap"):
-        notes.append(
-            "The splits may share embeddings (--allow_overlap), so not all need be new."
-        )
+        notes.append("The splits may share embeddings (--allow_overlap), so not all need be new.")
     if others:
         told = (
             textwrap.wrap(each, WIDTH, initial_indent="- ", subsequent_indent="  ")

@@ -112,6 +112,19 @@ def test_data_that_were_copied_are_the_same_data(tmp_path):
     assert len(entries(tmp_path / "b" / "mine" / "center" / cache.FOLDER)) == 1
 
 
+def test_another_entry_under_the_name_of_this_one_is_not_taken_for_it(tmp_path):
+    """A rename leaves all that the system knows of the files within as it was."""
+    expected = dataset(tmp_path)
+    sets = {split: load_split(tmp_path, "mine", split=split) for split in ("train", "val")}
+    folder = tmp_path / "mine" / "center" / cache.FOLDER
+    train, val = (next(folder.glob(f"{split}_embeddings.*/")) for split in sets)
+    shutil.rmtree(val)
+    train.rename(val)
+    found = load_split(tmp_path, "mine", split="val")
+    assert found.class_names == expected["val"].class_names
+    np.testing.assert_array_equal(found.embeddings, expected["val"].embeddings)
+
+
 def test_an_entry_changed_in_place_is_made_anew(tmp_path):
     expected = dataset(tmp_path)["train"].embeddings
     load_split(tmp_path, "mine")
