@@ -49,7 +49,7 @@ def normalise_data(embeddings: tf.Tensor, mean: tf.Tensor | None = None) -> tf.T
       embeddings, mean: see `normalise`.
     """
     x = tf.convert_to_tensor(embeddings)
-    if mean is not None or x.dtype not in LAYOUTS:
+    if mean is not None or x.dtype not in LAYOUTS or x.shape.rank == 0:
         return normalise(x, mean)
     squares = tf.reduce_sum(tf.square(x), axis=-1, keepdims=True)
     ordinary = tf.reduce_all((squares > ORDINARY[0]) & (squares < ORDINARY[1]))

@@ -108,7 +108,7 @@ class PickledArray:
         """Return the array, in memory."""
         data = self._data
         if self.dtype.kind == "V":
-            raise ValueError(f"an array of {self.type_name} is not read")
+            raise ValueError(f"an array of {self.type_name} is not read; save text or numbers")
         if isinstance(data, list):  # of objects
             return np.fromiter(data, np.dtype(object), len(data)).reshape(self.shape)
         if isinstance(data, Payload):

@@ -140,11 +140,12 @@ def test_a_mean_at_the_limits_and_of_other_shapes():
     np.testing.assert_allclose(normalise(small, [1.0, 0, 0]), [[0, 0.6, 0.8]], rtol=1e-6)
 
 
-def test_what_has_no_direction_to_speak_of_is_refused():
+@pytest.mark.parametrize("function", [normalise, normalise_data])
+def test_what_has_no_direction_to_speak_of_is_refused(function):
     with pytest.raises(ValueError, match=r"must be floats \[..., dim\]; they are int32 \(2,\)"):
-        normalise([1, 2])
+        function([1, 2])
     with pytest.raises(ValueError, match=r"they are float32 \(\)"):
-        normalise(1.0)
+        function(1.0)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e19, 1e36])

@@ -245,7 +245,7 @@ def test_arrays_of_other_types_are_named_where_they_are_needed(tmp_path):
     path = tmp_path / "train_embeddings.pkl"
     times = np.zeros(6, "M8[s]")
     assert released_format.read(dump(path, dict(content(), times=times))).counts.sum() == 6
-    with pytest.raises(ValueError, match="labels an array of M8.* is not read"):
+    with pytest.raises(ValueError, match="labels an array of M8.* is not read; save text or n"):
         released_format.read(dump(path, dict(content(), labels=times)))
     rows = content()["embeddings"].astype(ml_dtypes.bfloat16)
     with pytest.raises(ValueError, match=r"must be floats, .*bfloat16; convert .*'float32'"):
