@@ -178,6 +178,8 @@ class Evaluator:
             query = sampler.raw_images(indices.classes, indices.query)
             query = tf.reshape(query, [-1, queries, sampler.embeddings.dim])
             scores = classifier.score(params, query)
+            if not scores.dtype.is_floating:  # votes
+                scores = tf.cast(scores, tf.float64)
             labels = tf.repeat(tf.range(sampler.way), sampler.queries)
             labels = tf.broadcast_to(labels, tf.shape(scores)[:2])
             return Outcomes(share_right(scores, labels), _are_finite(scores))

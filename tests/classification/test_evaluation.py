@@ -130,6 +130,24 @@ def test_a_perfect_classifier_and_a_blind_one(tiny):
     np.testing.assert_array_equal(right, np.ones(50))
 
 
+def test_votes_are_scores(tiny):
+    """Whole numbers rank the classes as the floats that they stand for; ties are wrong."""
+
+    def votes(params, query):
+        return tf.cast(tf.round(4 * linear_scores(params, query)), tf.int32)
+
+    def as_floats(params, query):
+        return tf.cast(votes(params, query), tf.float32)
+
+    evaluator = Evaluator(tiny["test"], 3, 2, 5, 20, 0)
+    found, expected = (
+        evaluator.accuracies(Classifier(nearest_centroid, classify))
+        for classify in (votes, as_floats)
+    )
+    np.testing.assert_array_equal(found, expected)
+    assert 0.1 < found.mean() < 1
+
+
 NAN, INF = np.nan, np.inf
 
 
