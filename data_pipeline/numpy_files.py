@@ -19,6 +19,7 @@ import numpy as np
 from data_pipeline import contents, file_kinds, paths
 from data_pipeline.embeddings import Source
 from data_pipeline.pickles import unpickle
+from data_pipeline.pickles.pickled_array import blocks_of
 from data_pipeline.rows import RowsInMemory
 
 _AGAIN = "fetch or write it again"
@@ -52,9 +53,7 @@ class StoredArray:
     def blocks(self, rows: int) -> Iterator[np.ndarray]:
         """Yield the array in blocks [at most `rows`, ...] along its first axis."""
         if self._fortran or self.dtype.kind == "O":
-            array = self.to_numpy()
-            for start in range(0, len(array), rows):
-                yield array[start : start + rows]
+            yield from blocks_of(self.to_numpy(), rows)
             return
         row = self.shape[1:]
         with self._opened() as file:

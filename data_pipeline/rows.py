@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from data_pipeline.pickles.pickled_array import PickledArray
+from data_pipeline.pickles.pickled_array import PickledArray, blocks_of
 from data_pipeline.pickles.stand_ins import Foreign, ForeignObject
 
 _CONVERT = "save it as a NumPy array"
@@ -43,8 +43,7 @@ class RowsInMemory:
 
     def blocks(self, rows: int) -> Iterator[np.ndarray]:
         """Yield the array in blocks [at most `rows`, ...] along its first axis."""
-        for start in range(0, len(self._array), rows):
-            yield self._array[start : start + rows]
+        return blocks_of(self._array, rows)
 
     def to_numpy(self) -> np.ndarray:
         """Return the array, in memory."""

@@ -13,6 +13,12 @@ import numpy as np
 CHUNK_BYTES = 1 << 22
 
 
+def blocks_of(array: np.ndarray, rows: int) -> Iterator[np.ndarray]:
+    """Yield an array in memory in blocks [at most `rows`, ...] along its first axis."""
+    for start in range(0, len(array), rows):
+        yield array[start : start + rows]
+
+
 @dataclasses.dataclass(frozen=True)
 class Payload:
     """Bytes that stay in a file.
@@ -91,9 +97,7 @@ class PickledArray:
     def blocks(self, rows: int) -> Iterator[np.ndarray]:
         """Yield the array in blocks [at most `rows`, ...] along its first axis."""
         if not isinstance(self._data, Payload) or self._fortran or not self.shape:
-            array = self.to_numpy()
-            for start in range(0, len(array), rows):
-                yield array[start : start + rows]
+            yield from blocks_of(self.to_numpy(), rows)
             return
         row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
         size = 0
