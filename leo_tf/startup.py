@@ -142,7 +142,7 @@ def _set_threads(tf):
     """Share the cores between the parts of a step; returns whether TensorFlow had its threads."""
     # The products of a step are small: half of the cores compute it with less waiting for each
     # other, and the other half draw episodes and noise.
-    threads = max(1, (os.cpu_count() or 1) // 2)
+    threads = os.cpu_count() or 1
     chosen = tf.config.threading.get_intra_op_parallelism_threads()
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)

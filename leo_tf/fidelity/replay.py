@@ -138,11 +138,21 @@ def _inputs(model, golden, step):
     spec = model.noise_spec(Episodes(*(tuple(part.shape) for part in episodes)))
     recorded, noise = golden.noise(step), {}
     for name, declared in spec.items():
-        normal = isinstance(declared, Normal)
-        # What the published code does not draw is as if it were not there.
-        absent = np.zeros(declared.shape) if normal else np.ones(declared.shape)
-        noise[name] = tf.constant(recorded.get(name, absent), dtype if normal else tf.bool)
+        if isinstance(declared, tuple):  # recorded as one array
+            arrays = recorded.get(name, [None] * len(declared))
+            pairs = zip(declared, arrays, strict=True)
+            noise[name] = tuple(_noise(one, array, dtype) for one, array in pairs)
+        else:
+            noise[name] = _noise(declared, recorded.get(name), dtype)
     return episodes, noise
+
+
+def _noise(declared, array, dtype):
+    """Return recorded noise; what the published code does not draw is as if it were not there."""
+    normal = isinstance(declared, Normal)
+    if array is None:
+        array = np.zeros(declared.shape) if normal else np.ones(declared.shape)
+    return tf.constant(array, dtype if normal else tf.bool)
 
 
 def _evaluation(model, episodes, result):

@@ -1,6 +1,6 @@
 """The stochastic decoder: from latents to the weights of a classifier."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -8,6 +8,8 @@ import tensorflow as tf
 from leo_tf.meta.distributions import diagonal_normal, scale_from
 from leo_tf.meta.presence import mean_of_examples
 from leo_tf.meta.serialisation import registered
+
+_FEW = 2  # examples a class
 
 
 @registered
@@ -54,16 +56,53 @@ class Decoder(keras.layers.Layer):
         Args:
           present: bool [tasks, way, copies]: the copies to average over; None for all.
         """
-        mean_kernel, scale_kernel = tf.split(tf.convert_to_tensor(self.kernel), 2, axis=1)
+        mean_kernel, scale_kernel = self._halves()
 
         def generate(latents, eps=None):
             mean = tf.tensordot(mean_of_examples(latents, present), mean_kernel, 1)
-            if eps is None:
-                return mean
-            scale = scale_from(tf.tensordot(latents, scale_kernel, 1), self._offset(latents))
-            return mean + mean_of_examples(scale * eps, present)
+            return mean if eps is None else mean + self._noise(latents, eps, scale_kernel, present)
 
         return generate
+
+    def in_inner_loop(
+        self, batches: Sequence[tuple[tf.Tensor, tf.Tensor]]
+    ) -> tuple[Callable[..., tf.Tensor], list[tuple[tf.Tensor, tf.Tensor]]]:
+        """Return `generate` and the support in the form that takes training least arithmetic.
+
+        The logits of a linear classifier, x . (z A + n) for the mean half A of the kernel and the
+        noise n of the weights, are those of the concatenations [x A^T, x] . [z, n]. With so few
+        examples a class it is cheaper to take them through A, once each, than to take latents
+        through it, their gradients back, and either again in the derivative of that.
+
+        Args:
+          batches: one (support [tasks, way, shot, dim], labels) for each step.
+
+        Returns:
+          The pair: what `generator` returns, or the same for weights [z, n], [tasks, way,
+          num_latents + dim]; and the batches for it.
+        """
+        shot = batches[0][0].shape[2] if batches else None
+        if shot is None or shot > _FEW:
+            return self.generator(), list(batches)
+        mean_kernel, scale_kernel = self._halves()
+
+        def generate(latents, eps):
+            noise = self._noise(latents, eps, scale_kernel)
+            return tf.concat([tf.reduce_mean(latents, axis=2), noise], axis=-1)
+
+        def seen(support):
+            projected = tf.tensordot(support, mean_kernel, [[-1], [1]])
+            return tf.concat([projected, support], axis=-1)
+
+        return generate, [(seen(support), labels) for support, labels in batches]
+
+    def _halves(self):
+        return tf.split(tf.convert_to_tensor(self.kernel), 2, axis=1)
+
+    def _noise(self, latents, eps, scale_kernel, present=None):
+        """Noise of the weights, averaged over the copies of a class: [tasks, way, dim]."""
+        scale = scale_from(tf.tensordot(latents, scale_kernel, 1), self._offset(latents))
+        return mean_of_examples(scale * eps, present)
 
     def copies(self, latents: tf.Tensor, present: tf.Tensor | None = None) -> tf.Tensor:
         """Number of latents whose samples are averaged, of the latents' type.

@@ -49,7 +49,8 @@ class LEO(MetaModel):
 
     Args:
       encoder: layer (support, labels) -> Normal over latents [tasks, ..., num_latents].
-      decoder: layer with `generator()`, `copies(latents)`, `dim` and `kernel`.
+      decoder: layer with `generator()`, `in_inner_loop(batches)`, `copies(latents)`, `dim` and
+        `kernel`.
       learner: a `leo_tf.meta.learner.Learner`.
       settings: its hyperparameters.
       dropout_rate: share of input units that the masks drop.
@@ -121,15 +122,20 @@ class LEO(MetaModel):
         distribution = self.encoder(self._drop(support, noise, "encoder_keep"), labels, **masked)
         latents_init = sample_with(distribution, latent_eps)
         batches = [(self._drop(support, noise, "support_keep", s), labels) for s in range(steps)]
-        latents, params_after_leo = adapt_latents(
-            self.decoder.generator(**masked),
+        decode, of_latents = self.decoder.generator(**masked), batches[:latent_steps]
+        generate = decode
+        if noise is not None:
+            generate, of_latents = self.decoder.in_inner_loop(of_latents)
+        latents = adapt_latents(
+            generate,
             self.learner,
             latents_init,
             self.inner_lr,
-            batches[:latent_steps],
-            decoder_eps,
+            of_latents,
+            decoder_eps[:-1],
             self.inner_bound,
         )
+        params_after_leo = decode(latents, decoder_eps[-1])
         # Each averaged copy moves by its own share of the gradient, and so does the average.
         rate = self.finetuning_lr / self.decoder.copies(latents, **masked)
         params = adapt_parameters(
@@ -142,32 +148,35 @@ class LEO(MetaModel):
             encoder_penalty = tf.reduce_mean(moved, axis=range(1, moved.shape.rank))
         return Adaptation(latents_init, latents, params_after_leo, params, kl, encoder_penalty)
 
-    def meta_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
-        """Adapt to the support sets and evaluate on the queries (equation 6 plus R)."""
+    def task_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
+        """Adapt to the support sets and evaluate on the queries (equation 6)."""
         episodes, noise = self.cast(episodes, noise)
         adaptation = self.adapt(episodes.support, episodes.support_labels, noise)
         query = self._drop(episodes.query, noise, "query_keep")
         evaluated = adaptation.params, query, episodes.query_labels
         query_loss = self.learner.query_loss(*evaluated)
         settings = self.settings
-        l2 = l2_penalty(self.penalised_kernels)
-        orthogonality = orthogonality_penalty(tf.convert_to_tensor(self.decoder.kernel))
         task_losses = (
             query_loss
             + settings.kl_weight * adaptation.kl
             + settings.encoder_penalty_weight * adaptation.encoder_penalty
-            + settings.l2_penalty_weight * l2
-            + settings.orthogonality_penalty_weight * orthogonality
         )
         terms = {
             **self.learner.metrics(*evaluated),
             "query_loss": query_loss,
             "kl": adaptation.kl,
             "encoder_penalty": adaptation.encoder_penalty,
-            "l2_penalty": l2,
-            "orthogonality_penalty": orthogonality,
         }
         return MetaLoss(tf.reduce_mean(task_losses), task_losses, terms, adaptation)
+
+    def penalties(self) -> dict[str, tuple[float, tf.Tensor]]:
+        """Return the regularisers of the variables, R of the paper (equation 7)."""
+        settings = self.settings
+        orthogonality = orthogonality_penalty(tf.convert_to_tensor(self.decoder.kernel))
+        return {
+            "l2_penalty": (settings.l2_penalty_weight, l2_penalty(self.penalised_kernels)),
+            "orthogonality_penalty": (settings.orthogonality_penalty_weight, orthogonality),
+        }
 
     @property
     def penalised_kernels(self) -> list[tf.Tensor]:

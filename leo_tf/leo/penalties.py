@@ -25,5 +25,15 @@ def orthogonality_penalty(kernel: tf.Tensor) -> tf.Tensor:
     """
     # The published code divides by the products of the norms + 1e-32, which vanish in float32.
     rows = normalise(tf.convert_to_tensor(kernel))
-    correlations = tf.matmul(rows, rows, transpose_b=True)
-    return tf.reduce_mean(tf.square(correlations - tf.eye(kernel.shape[0], dtype=kernel.dtype)))
+    identity = tf.eye(kernel.shape[0], dtype=kernel.dtype)
+    return tf.reduce_mean(tf.square(_products_of_rows(rows) - identity))
+
+
+@tf.custom_gradient
+def _products_of_rows(rows):
+    """Return rows rows^T, whose gradient by the usual rule would be two products that are one."""
+
+    def gradient(upstream):
+        return tf.matmul(upstream + tf.transpose(upstream), rows)
+
+    return tf.matmul(rows, rows, transpose_b=True), gradient

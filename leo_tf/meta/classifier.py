@@ -71,7 +71,7 @@ class EpisodicClassifier(RawSupport, MetaModel):
         """Score queries, see `Classifier`."""
         raise NotImplementedError
 
-    def meta_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
+    def task_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
         """Adapt to the support sets and evaluate on the queries."""
         episodes, _ = self.cast(episodes)
         tasks, way, queries, dim = episodes.query.shape

@@ -26,7 +26,7 @@ def adapt_latents(
     batches: Sequence[tuple[tf.Tensor, tf.Tensor]],
     noise: Sequence[tf.Tensor | None],
     bound: float | None = None,
-) -> tuple[tf.Tensor, tf.Tensor]:
+) -> tf.Tensor:
     """Take gradient steps on the latents through the decoder (paper, section 2.3.3).
 
     Step s follows the gradient of the sum of the support losses of freshly sampled
@@ -38,20 +38,20 @@ def adapt_latents(
       latents: [tasks, ..., num_latents].
       rate: [num_latents], the meta-learned step sizes.
       batches: one (inputs, labels) of the support per step; their number is the unroll length.
-      noise: one eps per step and one more for the final decode; None for the decoder's means.
+      noise: one eps per step; None for the decoder's means.
       bound: float above 0, or None for plain steps.
 
     Returns:
-      The adapted latents and the parameters decoded from them.
+      The adapted latents.
     """
-    for (inputs, labels), eps in zip(batches, noise[:-1], strict=True):
+    for (inputs, labels), eps in zip(batches, noise, strict=True):
         with tf.GradientTape() as tape:
             tape.watch(latents)
             params = generate(latents, eps)
         direction = learner.gradient(params, inputs, labels)
         gradient = tape.gradient(params, latents, output_gradients=direction)
         latents -= rate * _bounded(gradient, bound)
-    return latents, generate(latents, noise[-1])
+    return latents
 
 
 def adapt_parameters(

@@ -1,6 +1,8 @@
 """What every meta-learner does alike: the outer step, and keeping track of its figures."""
 
+import itertools
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -10,7 +12,8 @@ from data_pipeline.episodes import Episodes, EpisodeSizes
 from leo_tf.config.methods.meta_learner import MetaLearner
 from leo_tf.meta.first_step import FirstStep
 from leo_tf.meta.float_types import cast_episodes, cast_floats, check_dtype
-from leo_tf.meta.noise import Mask, Normal
+from leo_tf.meta.noise import Declared, Noise
+from leo_tf.meta.parts import StepInParts
 from leo_tf.meta.outer_step import clip, guard_against_nan, has_nan
 from leo_tf.meta.serialisation import constructor_arguments, settings_config
 
@@ -28,12 +31,21 @@ class MetaLoss(NamedTuple):
     adaptation: Any = None  # what the model made of the support sets, for those who look inside
 
 
+class Update(NamedTuple):
+    """What an outer step did to the variables."""
+
+    loss: tf.Tensor  # scalar, the penalties included
+    penalties: dict[str, tuple[float, tf.Tensor]]  # see `MetaModel.penalties`
+    gradients: list[tf.Tensor]  # of the loss
+    clipped: list[tf.Tensor]  # what was applied
+
+
 class MetaModel(keras.Model):
     """A Keras model whose training step is one outer step on a batch of tasks.
 
     A training step is a pure function of (variables, episodes, noise): `fit` takes a dataset
-    of pairs (`Episodes`, noise). A subclass defines `meta_loss`, declares in `noise_spec` what its
-    steps draw, and calls `track` when all its variables are there.
+    of pairs (`Episodes`, noise). A subclass defines `task_loss`, declares in `noise_spec` what its
+    steps draw, and calls `track` when all its variables are there; it may define `penalties`.
 
     Episodes and noise of other float types are cast to the model's.
 
@@ -58,7 +70,7 @@ class MetaModel(keras.Model):
         """Return the episodes of a classifier's training step, given those of the experiment."""
         return self.settings.batch_spec(sizes)
 
-    def noise_spec(self, shapes: Episodes) -> dict[str, Normal | Mask]:
+    def noise_spec(self, shapes: Episodes) -> dict[str, Declared]:
         """Declare what a training step draws.
 
         Args:
@@ -101,8 +113,8 @@ class MetaModel(keras.Model):
         """The first outer step of this process whose loss was not finite; None if there is none."""
         return int(self._non_finite.result()) or None
 
-    def meta_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
-        """Adapt to the support sets and evaluate on the queries.
+    def task_loss(self, episodes: Episodes, noise: Noise | None = None) -> MetaLoss:
+        """Adapt to the support sets and evaluate on the queries, each task by itself.
 
         Args:
           episodes: a batch of tasks.
@@ -111,15 +123,70 @@ class MetaModel(keras.Model):
         """
         raise NotImplementedError
 
+    def penalties(self) -> dict[str, tuple[float, tf.Tensor]]:
+        """Return what the variables cost whatever the tasks are: {name: (weight, scalar)}."""
+        return {}
+
+    def meta_loss(self, episodes: Episodes, noise: Noise | None = None) -> MetaLoss:
+        """Return the whole objective of a batch of tasks: `task_loss`, and the penalties."""
+        return self._penalised(self.task_loss(episodes, noise), self.penalties())
+
     def cast(
-        self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None
+        self, episodes: Episodes, noise: Noise | None = None
     ) -> tuple[Episodes, dict[str, tf.Tensor] | None]:
         """Return episodes and noise as tensors of the type that the model computes in."""
         dtype = self.compute_dtype
         return cast_episodes(episodes, dtype), cast_floats(noise, dtype)
 
+    def values(self) -> list[tf.Tensor]:
+        """Return the trainable variables as they are, as plain tensors."""
+        return [tf.convert_to_tensor(variable.value) for variable in self.trainable_variables]
+
+    def task_gradients(
+        self, values: list[tf.Tensor], episodes: Episodes, noise: Noise
+    ) -> tuple[MetaLoss, list[tf.Tensor]]:
+        """Return the `task_loss` that values of the variables would have, and its gradients.
+
+        Args:
+          values: of `trainable_variables`; the function reads no variable.
+          episodes, noise: a batch of tasks.
+        """
+        variables = zip(self.trainable_variables, values, strict=True)
+        with tf.GradientTape() as tape, keras.StatelessScope(state_mapping=list(variables)):
+            tape.watch(values)
+            result = self.task_loss(*self.cast(episodes, noise))
+        gradients = tape.gradient(
+            result.loss,
+            values,
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,  # the rates of a loop of no step
+        )
+        return result, gradients
+
+    def update(self, loss: tf.Tensor, gradients: Sequence[tf.Tensor]) -> Update:
+        """Move the variables along the clipped gradient of a loss and the penalties.
+
+        Args:
+          loss: scalar, of tasks alone.
+          gradients: of `trainable_variables`, a tensor each.
+        """
+        variables = self.trainable_variables
+        with tf.GradientTape() as tape:
+            penalties = self.penalties()
+            costs = sum((weight * value for weight, value in penalties.values()), 0.0 * loss)
+        of_costs = tape.gradient(costs, [v.value for v in variables]) if penalties else []
+        loss += costs
+        gradients = [
+            gradient if of_cost is None else gradient + of_cost
+            for gradient, of_cost in itertools.zip_longest(gradients, of_costs)
+        ]
+        guarded = guard_against_nan(loss, gradients, variables)
+        bounds = self.settings.gradient_threshold, self.settings.gradient_norm_threshold
+        clipped = clip(guarded, *bounds)
+        self.optimizer.apply_gradients(zip(clipped, variables, strict=True))
+        return Update(loss, penalties, gradients, clipped)
+
     def outer_step(
-        self, episodes: Episodes, noise: dict[str, tf.Tensor]
+        self, episodes: Episodes, noise: Noise
     ) -> tuple[MetaLoss, list[tf.Tensor], list[tf.Tensor]]:
         """Move the variables along the clipped meta-gradient (algorithm 1, line 12).
 
@@ -127,37 +194,65 @@ class MetaModel(keras.Model):
           The `MetaLoss` before the step, and the gradients of its loss for
           `trainable_variables`, as they are and as they were applied.
         """
-        variables = self.trainable_variables
-        episodes, noise = self.cast(episodes, noise)
-        with tf.GradientTape() as tape:
-            result = self.meta_loss(episodes, noise)
-        gradients = tape.gradient(
-            result.loss,
-            [variable.value for variable in variables],
-            unconnected_gradients=tf.UnconnectedGradients.ZERO,  # the rates of a loop of no step
-        )
-        guarded = guard_against_nan(result.loss, gradients, variables)
-        bounds = self.settings.gradient_threshold, self.settings.gradient_norm_threshold
-        clipped = clip(guarded, *bounds)
-        self.optimizer.apply_gradients(zip(clipped, variables, strict=True))
-        return result, gradients, clipped
+        result, gradients = self.task_gradients(self.values(), episodes, noise)
+        update = self.update(result.loss, gradients)
+        return self._penalised(result, update.penalties), update.gradients, update.clipped
 
-    def train_step(self, data):
-        """Take one outer step on a pair (`Episodes`, noise)."""
-        result, gradients, _ = self.outer_step(*data)
+    def update_and_track(
+        self, loss: tf.Tensor, terms: Mapping[str, tf.Tensor], gradients: Sequence[tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """Take the update of a training step, given the means over its tasks; returns its logs."""
+        loss, penalties, gradients, _ = self.update(loss, gradients)
         norms = {
             f"gradient_norm/{self._label(variable)}": tf.norm(gradient)
             for variable, gradient in zip(self.trainable_variables, gradients, strict=True)
         }
-        guarded = tf.cast(has_nan(result.loss, gradients), tf.float32)
-        self._non_finite.update_state(self.optimizer.iterations, ~tf.math.is_finite(result.loss))
-        figures = {"loss": result.loss, **result.terms, **norms, "nan_guard_steps": guarded}
+        guarded = tf.cast(has_nan(loss, gradients), tf.float32)
+        self._non_finite.update_state(self.optimizer.iterations, ~tf.math.is_finite(loss))
+        costs = {name: value for name, (_, value) in penalties.items()}
+        figures = {"loss": loss, **terms, **costs, **norms, "nan_guard_steps": guarded}
         return self._track(figures)
+
+    def compile(
+        self,
+        optimizer: str | keras.optimizers.Optimizer = "rmsprop",
+        jit_compile: str | bool = "auto",
+        **kwargs: Any,
+    ) -> None:
+        """Prepare for `fit`, see `keras.Model`.
+
+        Args:
+          optimizer: as Keras takes it; `make_optimizer` makes the published one.
+          jit_compile: whether XLA compiles the parts of a training step, and "auto" is yes. Keras
+            itself compiles nothing: the parts run side by side, see `StepInParts`.
+          **kwargs: Keras's other arguments.
+        """
+        super().compile(optimizer=optimizer, jit_compile=False, **kwargs)
+        self._jit_compile = bool(jit_compile)
+        self._step_in_parts = StepInParts(self, self._jit_compile)
+
+    def get_compile_config(self):
+        """What `compile` was given: see `keras.Model`."""
+        config = super().get_compile_config()
+        return config and {**config, "jit_compile": self._jit_compile}
+
+    def train_step(self, data):
+        """Take one outer step on a pair (`Episodes`, noise)."""
+        return self._step_in_parts(*data)
 
     def test_step(self, episodes):
         """Evaluate a batch of `Episodes`, without noise."""
         result = self.meta_loss(self.cast(episodes)[0])
         return self._track({"loss": result.loss, **result.terms})
+
+    def _penalised(self, result, penalties):
+        """Return a `MetaLoss` of tasks with the penalties of the variables."""
+        costs = [weight * value for weight, value in penalties.values()]
+        return result._replace(
+            loss=sum(costs, result.loss),
+            task_losses=sum(costs, result.task_losses),
+            terms={**result.terms, **{name: value for name, (_, value) in penalties.items()}},
+        )
 
     def _track(self, values):
         for name, value in values.items():

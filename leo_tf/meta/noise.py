@@ -1,53 +1,53 @@
 """The random numbers of one training step: a model declares them, `draw` draws them."""
 
+import dataclasses
+import functools
 import math
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
 from data_pipeline.streams import stream_seed
+from leo_tf.meta.words import constant, random_words
 
 
-class Normal(NamedTuple):
-    """A declaration of standard normal numbers."""
+@dataclasses.dataclass(frozen=True)
+class Normal:
+    """A declaration of standard normal numbers, [tasks, ...]."""
 
     shape: tuple[int, ...]
 
-    @property
-    def words(self) -> int:
-        """Number of 32-bit words that they take."""
-        return math.prod(self.shape)
-
-    def of_bits(self, bits: tf.Tensor) -> tf.Tensor:
+    def of_words(self, words: tf.Tensor) -> tf.Tensor:
         """Make float32 normals, by inverting their distribution function at 24 random bits."""
-        uniform = (tf.cast(tf.bitwise.right_shift(bits, 8), tf.float32) + 0.5) * 2.0**-23
-        return tf.reshape(math.sqrt(2.0) * tf.math.erfinv(uniform), self.shape)
+        bits = tf.bitwise.right_shift(tf.bitcast(words, tf.int32), 8)  # signed
+        return math.sqrt(2.0) * tf.math.erfinv((tf.cast(bits, tf.float32) + 0.5) * 2.0**-23)
 
 
-class Mask(NamedTuple):
-    """A declaration of a dropout mask: True where a unit is kept."""
+@dataclasses.dataclass(frozen=True)
+class Mask:
+    """A declaration of a dropout mask, [tasks, ...]: True where a unit is kept."""
 
     shape: tuple[int, ...]
-    rate: float  # share of the units that are dropped, in [0, 1); met to 1 in 65536
+    rate: float  # share of the units that are dropped, in [0, 1); met to 1 in 2^32
 
-    @property
-    def words(self) -> int:
-        """Number of 32-bit words that it takes: two units share one."""
-        return -(-math.prod(self.shape) // 2)
+    def of_words(self, words: tf.Tensor) -> tf.Tensor:
+        """Make a bool mask, of a word for each unit."""
+        return words >= constant(min(round(self.rate * 2**32), 2**32 - 1))
 
-    def of_bits(self, bits: tf.Tensor) -> tf.Tensor:
-        """Make a bool mask from the two halves of each word."""
-        dropped = round(self.rate * 2**16)
-        low = tf.bitwise.bitwise_and(bits, 2**16 - 1) >= dropped
-        high = tf.bitwise.right_shift(bits, 16) >= dropped - 2**15  # a signed shift
-        return tf.reshape(tf.concat([low, high], axis=0)[: math.prod(self.shape)], self.shape)
+
+# What a model declares, by name: one array, or a tuple of them, one for each of several uses.
+Declared = Normal | Mask | tuple[Normal | Mask, ...]
+Noise = Mapping[str, tf.Tensor | tuple[tf.Tensor, ...]]  # the same, drawn
 
 
 def draw(
-    spec: Mapping[str, Normal | Mask], seed: int, step: int | tf.Tensor, stream: str = "train"
-) -> dict[str, tf.Tensor]:
+    spec: Mapping[str, Declared], seed: int, step: int | tf.Tensor, stream: str = "train"
+) -> Noise:
     """Draw the noise of one training step, a function of its arguments alone.
+
+    Every number is a function of (stream, seed, step, its name, its position in the array), so
+    that an array is the same whatever else is drawn, and the first tasks of a larger batch are
+    those of a smaller one.
 
     Args:
       spec: what to draw, as `MetaModel.noise_spec` declares it.
@@ -56,27 +56,30 @@ def draw(
       stream: name of what is trained; different names are independent.
 
     Returns:
-      {name: tensor}, with the names of `spec`.
+      {name: tensor, or a tuple of tensors}, with the names of `spec`.
     """
     if not spec:
         return {}
-    return _draw(dict(spec), stream_seed(f"{stream}/noise", seed, step))
+    return _compiled(tuple(spec.items()))(stream_seed(f"{stream}/noise", seed, step))
 
 
-@tf.function(jit_compile=True)
-def _draw(spec, seed):
-    """Draw what `spec` declares, in its order, a function of the seed, int32 [2].
+@functools.lru_cache(maxsize=64)
+def _compiled(items: tuple[tuple[str, Declared], ...]) -> Callable[[tf.Tensor], dict]:
+    """Return the compiled function from a step's seed, int32 [2], to its noise.
 
-    All bits come from one call of a counter-based generator, and XLA turns them into normals
-    and masks with vector instructions: on a CPU a third of the time of the plain ops.
+    Compiled, words and what is made of them stay in registers: a third of the time of plain ops.
     """
-    words = [wanted.words for wanted in spec.values()]
-    # Threefry is the fast generator under XLA.
-    bits = tf.random.stateless_uniform([sum(words)], seed, None, None, tf.int32, alg="threefry")
-    parts = tf.split(bits, words)
-    return {
-        name: wanted.of_bits(part) for (name, wanted), part in zip(spec.items(), parts, strict=True)
-    }
+
+    def of_seed(seed):
+        return {name: _drawn(name, wanted, seed) for name, wanted in items}
+
+    return tf.function(of_seed, jit_compile=True)
+
+
+def _drawn(name, wanted, seed):
+    if isinstance(wanted, tuple):
+        return tuple(_drawn(f"{name}/{i}", one, seed) for i, one in enumerate(wanted))
+    return wanted.of_words(random_words(seed, name, wanted.shape))
 
 
 def dropout(inputs: tf.Tensor, keep: tf.Tensor, rate: float) -> tf.Tensor:

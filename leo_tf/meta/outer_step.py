@@ -1,5 +1,6 @@
 """What happens to the meta-gradients before the optimizer sees them."""
 
+import functools
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -35,10 +36,10 @@ def guard_against_nan(
 
 def has_nan(loss: tf.Tensor, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
     """Tell whether the loss or any gradient is NaN, when the guard acts: a scalar bool."""
-    is_nan = tf.math.is_nan(loss)
-    for gradient in gradients:
-        is_nan |= tf.reduce_any(tf.math.is_nan(gradient))
-    return is_nan
+    # The norm of numbers is NaN where one is, and metrics need it anyway.
+    return functools.reduce(
+        tf.logical_or, [tf.math.is_nan(tf.norm(gradient)) for gradient in gradients], tf.math.is_nan(loss)
+    )
 
 
 def clip(

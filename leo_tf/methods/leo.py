@@ -15,7 +15,7 @@ from leo_tf.meta.classifier import Classifier
 from leo_tf.meta.float_types import check_dtype
 from leo_tf.meta.learner import LinearClassifier
 from leo_tf.meta.model import MetaModel
-from leo_tf.meta.noise import Mask, Normal
+from leo_tf.meta.noise import Declared, Mask, Normal
 from leo_tf.meta.raw_support import RawSupport, adapt_raw
 from leo_tf.meta.serialisation import registered
 
@@ -58,7 +58,7 @@ class LEOClassifier(RawSupport, LEO):
         )
         self.input_dim = dim
 
-    def noise_spec(self, shapes: Episodes) -> dict[str, Normal | Mask]:
+    def noise_spec(self, shapes: Episodes) -> dict[str, Declared]:
         """Declare what a training step draws; no masks where nothing is dropped.
 
         U and F being the lengths of the latent and the fine-tuning loop, the support is evaluated
@@ -71,11 +71,11 @@ class LEOClassifier(RawSupport, LEO):
         spec = {
             "encoder_keep": Mask((*support, dim), rate),
             "latent": Normal((*support, self.settings.num_latents)),
-            "decoder": Normal((latent_steps + 1, *support, dim)),
-            "support_keep": Mask((steps, *support, dim), rate),
+            "decoder": (Normal((*support, dim)),) * (latent_steps + 1),
+            "support_keep": (Mask((*support, dim), rate),) * steps,
             "query_keep": Mask(tuple(shapes.query), rate),
         }
-        return {n: drawn for n, drawn in spec.items() if rate > 0 or isinstance(drawn, Normal)}
+        return spec if rate > 0 else {name: spec[name] for name in ("latent", "decoder")}
 
     def decoder_noise(self, noise: dict[str, tf.Tensor], decode: int) -> tf.Tensor:
         """Return the noise of one decode: each has its own."""

@@ -68,7 +68,7 @@ class MAML(MetaModel):
         batches = [(support, labels)] * self.unroll_length
         return adapt_parameters(self.learner, params, self.inner_lr, batches, self.bound)
 
-    def meta_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
+    def task_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
         """Adapt to the support sets and evaluate on the queries."""
         episodes, _ = self.cast(episodes)
         params = self.adapt(episodes.support, episodes.support_labels)

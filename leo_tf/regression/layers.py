@@ -183,6 +183,12 @@ class MLPDecoder(keras.layers.Layer):
 
         return generate
 
+    def in_inner_loop(
+        self, batches: Sequence[tuple[tf.Tensor, tf.Tensor]]
+    ) -> tuple[Callable[..., tf.Tensor], list[tuple[tf.Tensor, tf.Tensor]]]:
+        """Return `generate` and the batches of the inner loop, which are what they are."""
+        return self.generator(), list(batches)
+
     def copies(self, latents: tf.Tensor) -> tf.Tensor:
         """Number of latents whose parameters are averaged: 1, every sample is its own network."""
         return tf.ones([], latents.dtype)

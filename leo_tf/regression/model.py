@@ -12,7 +12,7 @@ from leo_tf.config.methods.leo_regression import LEORegressionSettings
 from leo_tf.leo.model import LEO
 from leo_tf.meta.float_types import check_dtype
 from leo_tf.meta.model import MetaModel
-from leo_tf.meta.noise import Mask, Normal
+from leo_tf.meta.noise import Declared, Normal
 from leo_tf.meta.serialisation import registered
 from leo_tf.methods.maml import MAML
 from leo_tf.regression.layers import MLPDecoder, TaskEncoder
@@ -71,7 +71,7 @@ class LEORegressor(LEO):
             name=name,
         )
 
-    def noise_spec(self, shapes: Episodes) -> dict[str, Normal | Mask]:
+    def noise_spec(self, shapes: Episodes) -> dict[str, Declared]:
         """Declare what a training step draws: of each sample a latent's noise and a network's."""
         samples = shapes.support[0], self.settings.samples
         return {name: Normal((*samples, size)) for name, size in self._noise_sizes().items()}

@@ -1,0 +1,89 @@
+"""A training step on both cores: its tasks in independent parts, computed side by side."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from data_pipeline.episodes import Episodes
+
+PARTS = 2
+
+
+class Part(NamedTuple):
+    """What a training step needs to know of some of its tasks."""
+
+    loss: tf.Tensor  # scalar, the mean over these tasks, without penalties
+    terms: dict[str, tf.Tensor]  # means over these tasks
+    gradients: list[tf.Tensor]  # of the loss
+
+
+class StepInParts:
+    """An outer step as two compiled functions: the gradients of some tasks, and the update.
+
+    TensorFlow runs the calls of the first, one a part, side by side: they share nothing, and take
+    the variables as values, since a compiled function holds a lock on each variable that it reads.
+    XLA's own threads, which share single products, are slower at products as small as these. How
+    the tasks are split and in which order parts are added is a matter of their number alone, so
+    the threads that there are do not change a bit of the result.
+
+    A GPU takes all tasks at once.
+
+    Args:
+      model: a `MetaModel`.
+      jit_compile: whether XLA compiles the functions.
+    """
+
+    def __init__(self, model: Any, jit_compile: bool) -> None:
+        def gradients(values: list[tf.Tensor], episodes: Episodes, noise: Any) -> Part:
+            result, gradients = model.task_gradients(values, episodes, noise)
+            terms = {name: tf.reduce_mean(term) for name, term in result.terms.items()}
+            return Part(result.loss, terms, gradients)
+
+        self._model = model
+        self._gradients = tf.function(gradients, jit_compile=jit_compile)
+        self._update = tf.function(model.update_and_track, jit_compile=jit_compile)
+
+    def __call__(self, episodes: Episodes, noise: Any) -> dict[str, tf.Tensor]:
+        """Take an outer step; returns what `MetaModel.train_step` returns."""
+        values = self._model.values()
+        sizes = part_sizes(episodes, 1 if tf.config.list_physical_devices("GPU") else PARTS)
+        inputs = split((episodes, noise), sizes)
+        parts = [self._gradients(values, *of_part) for of_part in inputs]
+        return self._update(*averaged(parts, sizes))
+
+
+def part_sizes(episodes: Episodes, parts: int) -> list[int]:
+    """Return the numbers of tasks of the parts: nearly equal; one 0 where all are one part.
+
+    Tasks whose number is not known before the step runs are one part.
+    """
+    shape = tf.convert_to_tensor(episodes.support).shape
+    tasks = shape[0] if shape.rank else None
+    if tasks is None or tasks < parts or parts == 1:
+        return [0]
+    return [tasks // parts + (part < tasks % parts) for part in range(parts)]
+
+
+def split(batch: Any, sizes: Sequence[int]) -> list[Any]:
+    """Cut a structure of tensors [tasks, ...] into those of its parts."""
+    if len(sizes) == 1:
+        return [batch]
+    starts = [sum(sizes[:part]) for part in range(len(sizes))]
+    return [
+        tf.nest.map_structure(lambda tensor, a=start, n=size: tensor[a : a + n], batch)
+        for start, size in zip(starts, sizes, strict=True)
+    ]
+
+
+def averaged(parts: Sequence[Part], sizes: Sequence[int]) -> Part:
+    """Return the means over all tasks, given those of the parts and their numbers of tasks."""
+    if len(parts) == 1:
+        return parts[0]
+    shares = [size / sum(sizes) for size in sizes]
+
+    def mean(*values: tf.Tensor) -> tf.Tensor:
+        weighted = [share * value for share, value in zip(shares, values, strict=True)]
+        return sum(weighted[1:], weighted[0])
+
+    return tf.nest.map_structure(mean, *parts)
