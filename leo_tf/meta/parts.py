@@ -40,9 +40,12 @@ class StepInParts:
             terms = {name: tf.reduce_mean(term) for name, term in result.terms.items()}
             return Part(result.loss, terms, gradients)
 
+        def update(parts: Sequence[Part], sizes: tuple[int, ...]) -> dict[str, tf.Tensor]:
+            return model.update_and_track(*averaged(parts, sizes))
+
         self._model = model
         self._gradients = tf.function(gradients, jit_compile=jit_compile)
-        self._update = tf.function(model.update_and_track, jit_compile=jit_compile)
+        self._update = tf.function(update, jit_compile=jit_compile)
 
     def __call__(self, episodes: Episodes, noise: Any) -> dict[str, tf.Tensor]:
         """Take an outer step; returns what `MetaModel.train_step` returns."""
@@ -50,7 +53,7 @@ class StepInParts:
         sizes = part_sizes(episodes, 1 if tf.config.list_physical_devices("GPU") else PARTS)
         inputs = split((episodes, noise), sizes)
         parts = [self._gradients(values, *of_part) for of_part in inputs]
-        return self._update(*averaged(parts, sizes))
+        return self._update(parts, tuple(sizes))
 
 
 def part_sizes(episodes: Episodes, parts: int) -> list[int]:
