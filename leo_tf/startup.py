@@ -140,9 +140,9 @@ def _quiet() -> Iterator[None]:
 
 def _set_threads(tf):
     """Share the cores between the parts of a step; returns whether TensorFlow had its threads."""
-    # The products of a step are small: half of the cores compute it with less waiting for each
-    # other, and the other half draw episodes and noise.
-    threads = os.cpu_count() or 1
+    # The parts of a step run side by side. Two threads on one core, too: long sums of products
+    # are cut by the number of threads, and a machine of one core shall round as one of two.
+    threads = max(2, os.cpu_count() or 1)
     chosen = tf.config.threading.get_intra_op_parallelism_threads()
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)

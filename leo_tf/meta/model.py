@@ -13,8 +13,8 @@ from leo_tf.config.methods.meta_learner import MetaLearner
 from leo_tf.meta.first_step import FirstStep
 from leo_tf.meta.float_types import cast_episodes, cast_floats, check_dtype
 from leo_tf.meta.noise import Declared, Noise
-from leo_tf.meta.parts import StepInParts
 from leo_tf.meta.outer_step import clip, guard_against_nan, has_nan
+from leo_tf.meta.parts import StepInParts
 from leo_tf.meta.serialisation import constructor_arguments, settings_config
 
 PERCENT = ("accuracy",)  # terms in [0, 1], which metrics report in percent

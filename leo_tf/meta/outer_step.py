@@ -38,7 +38,9 @@ def has_nan(loss: tf.Tensor, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
     """Tell whether the loss or any gradient is NaN, when the guard acts: a scalar bool."""
     # The norm of numbers is NaN where one is, and metrics need it anyway.
     return functools.reduce(
-        tf.logical_or, [tf.math.is_nan(tf.norm(gradient)) for gradient in gradients], tf.math.is_nan(loss)
+        tf.logical_or,
+        [tf.math.is_nan(tf.norm(gradient)) for gradient in gradients],
+        tf.math.is_nan(loss),
     )
 
 

@@ -1,6 +1,6 @@
 """A training step on both cores: its tasks in independent parts, computed side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf

@@ -33,7 +33,9 @@ def random_words(seed: tf.Tensor, use: str, shape: Sequence[int]) -> tf.Tensor:
     """
     count = math.prod(shape)
     if count >= 2**31:
-        raise ValueError(f"{use}: {count:,} random words are too many for one step; lower the sizes")
+        raise ValueError(
+            f"{use}: {count:,} random words are too many for one step; lower the sizes"
+        )
     low, high = tf.unstack(tf.bitcast(seed, tf.uint32))
     keys = [_key(low, high, use, i) for i in range(1, 5)]
     position = tf.bitcast(tf.reshape(tf.range(count), shape), tf.uint32)
