@@ -16,7 +16,7 @@ from leo_tf.config import Config, config_from_flat
 FORMAT = 3
 # What (seed, step) draws. Raise it when the same pair draws something else: a run that is
 # half-way then cannot go on. Files without a number are of stream 1.
-STREAM = 1
+STREAM = 2
 BESIDE: dict[str, Any] = {"format": 1, "stream": 1, "origin": {}}  # settings; in older files
 
 

@@ -33,8 +33,8 @@ def quick_config(method):
 def assert_declared(model, episodes, noise):
     """Check that a step gets the noise that its model declares."""
     spec = model.noise_spec(type(episodes)(*(tuple(part.shape) for part in episodes)))
-    found = {name: tuple(tensor.shape) for name, tensor in noise.items()}
-    assert found == {name: declared.shape for name, declared in spec.items()}
+    found = tf.nest.map_structure(lambda tensor: tuple(tensor.shape), dict(noise))
+    assert found == tf.nest.map_structure(lambda declared: declared.shape, spec)
 
 
 @pytest.fixture(scope="module", params=METHODS)

@@ -33,7 +33,7 @@ class Slope(MetaModel):
         self.track()
         self.built = True
 
-    def meta_loss(self, episodes, noise=None):
+    def task_loss(self, episodes, noise=None):
         loss = self.height[0] * episodes.query
         return MetaLoss(loss, loss[tf.newaxis], {})
 

@@ -52,8 +52,11 @@ def test_an_older_file_without_numbers_and_newer_settings_is_the_same_configurat
     rewritten(
         folder, format=None, stream=None, origin=None, experiment=None, method=None, kl_weight=None
     )
+    assert "half-way in stream 1 of random numbers" in refused(folder)
+    write_json(folder.result, {})
+    saved(folder.checkpoints, CONFIG.experiment.steps)
     claim(folder, CONFIG)
-    assert folder.read() == (CONFIG, None)
+    assert folder.read() == (CONFIG, {})
 
 
 @pytest.mark.parametrize(
