@@ -29,7 +29,7 @@ class Request(NamedTuple):
 
     config: Config
     dataset: str  # name of the synthetic data
-    sizes: dict[str, SplitSize]  # of its splits
+    sizes: dict[str, SplitSize]  # of the splits that it takes
     dim: int
     seconds: float  # for each measurement
     parts: Sequence[str]  # of PARTS
@@ -59,6 +59,8 @@ def request(
         raise ValueError(f"--parts is of {', '.join(PARTS)}, not {', '.join(sorted(unknown))}")
     sizes, experiment = {}, config.experiment
     for split, size in RELEASED_SIZES[experiment.dataset].items():
+        if split == "test" and "evaluation" not in parts:
+            continue
         chosen = classes or size.classes
         total = chosen * images if images else size.images * chosen // size.classes
         sizes[split] = SplitSize(chosen, total)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from data_pipeline import atomic
 from leo_tf.performance import machine
-from leo_tf.performance.scaling_report import SHOWN, Row, Sizes, draw, report
+from leo_tf.performance.scaling_plot import draw
+from leo_tf.performance.scaling_report import page, short
+from leo_tf.performance.scaling_rows import QUARTILES, SHOWN, Row, Sizes, disturbed, write
 
 POLL_SECONDS = 0.1
 OUT_OF_MEMORY = "out of memory"
@@ -22,25 +24,44 @@ _SIGNS = ("bad_alloc", "RESOURCE_EXHAUSTED", "ResourceExhausted", "Out of memory
 def run(
     wanted: Sequence[Sizes], seconds: float, memory: float, output: Path, command: str
 ) -> list[Row]:
-    """Measure configurations one after the other; writes the table after each, then the plot.
+    """Measure configurations one after the other.
+
+    Writes the page after each, and once all are measured the figures and the plot. What was
+    disturbed is measured once more.
 
     Args:
       wanted: what to measure; the first is the one that the others vary.
       seconds: for each measurement.
       memory: MiB that a configuration may take.
-      output: path of the table and the plot, without .md and .png.
-      command: the one that makes them, for the table.
+      output: path of the page, the figures and the plot, without .md, .json and .png.
+      command: the one that makes them, for the page.
     """
-    rows: list[Row] = []
+    rows: dict[Sizes, Row] = {}
+    place = output.with_name(f"{output.name}.md")
+    before = place.read_text(encoding="utf-8") if place.exists() else ""
     with tempfile.TemporaryDirectory(prefix="leo_tf_") as data_path:
+
+        def take(sizes, mark):
+            print(f"[{mark}] {describe(sizes)}: ", end="", flush=True)
+            row = measure(sizes, seconds, data_path, memory)
+            print(row.failure or _brief(row), flush=True)
+            if sizes not in rows or not row.failure:
+                rows[sizes] = row
+            with atomic.writer(place) as file:
+                file.write(page([*rows.values()], command, memory, output.name, before).encode())
+
         for number, sizes in enumerate(wanted, 1):
-            print(f"[{number}/{len(wanted)}] {describe(sizes)}: ", end="", flush=True)
-            rows.append(measure(sizes, seconds, data_path, memory))
-            print(rows[-1].failure or f"{rows[-1].milliseconds:.3g} ms/step", flush=True)
-            with atomic.writer(output.with_suffix(".md")) as file:
-                file.write(report(rows, command, memory, output.name).encode())
-    draw(rows, output.with_suffix(".png"))
-    return rows
+            take(sizes, f"{number}/{len(wanted)}")
+        for row in disturbed([*rows.values()]):
+            take(row.sizes, "again: disturbed")
+    measured = [*rows.values()]
+    write(measured, command, output.with_name(f"{output.name}.json"))
+    draw(measured, output.with_name(f"{output.name}.png"))
+    return measured
+
+
+def _brief(row):
+    return f"{short(row.milliseconds.median)} ms/step, {row.share:.0f} % of the product rate"
 
 
 def configurations(lists: Sequence[Sequence[str]], corners: Sequence[str]) -> list[Sizes]:
@@ -86,7 +107,7 @@ def measure(sizes: Sizes, seconds: float, data_path: str | os.PathLike, memory: 
     """
     output = Path(data_path) / "figures.json"
     output.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "leo_tf.benchmark", "--parts=training"]
+    command = [sys.executable, "-m", "leo_tf.benchmark", "--parts=training,products"]
     command += [f"--{name}={value}" for name, value in sizes._asdict().items()]
     command += [f"--seconds={seconds}", f"--data_path={data_path}", f"--json={output}"]
     # What a process that is ended leaves behind goes with `data_path`.
@@ -95,7 +116,7 @@ def measure(sizes: Sizes, seconds: float, data_path: str | os.PathLike, memory: 
         return Row(sizes, failure=failure)
     result = json.loads(output.read_text(encoding="utf-8"))
     for name in SHOWN:
-        if any(result["figures"][name][of] is None for of in ("low", "median", "high")):
+        if any(result["figures"][name][of] is None for of in QUARTILES):
             return Row(sizes, failure=f"{name} was not measured")
     return Row(sizes, result["figures"], result["machine"])
 
