@@ -141,12 +141,8 @@ class LEO(MetaModel):
         params = adapt_parameters(
             self.learner, params_after_leo, rate, batches[latent_steps:], self.finetuning_bound
         )
-        kl = encoder_penalty = tf.zeros(tf.shape(latents)[:1], latents.dtype)
-        if noise is not None:
-            kl = one_sample_kl(distribution, latents_init)
-            moved = tf.square(tf.stop_gradient(latents) - latents_init)
-            encoder_penalty = tf.reduce_mean(moved, axis=range(1, moved.shape.rank))
-        return Adaptation(latents_init, latents, params_after_leo, params, kl, encoder_penalty)
+        costs = _costs(distribution, latents_init, latents, noise)
+        return Adaptation(latents_init, latents, params_after_leo, params, *costs)
 
     def task_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
         """Adapt to the support sets and evaluate on the queries (equation 6)."""
@@ -204,6 +200,16 @@ class LEO(MetaModel):
             return inputs
         keep = noise[name] if step is None else noise[name][step]
         return dropout(inputs, keep, self.dropout_rate)
+
+
+def _costs(distribution, latents_init, latents, noise):
+    """Return the KL estimate and the encoder penalty of each task, [tasks]; 0 without noise."""
+    if noise is None:
+        zeros = tf.zeros(tf.shape(latents)[:1], latents.dtype)
+        return zeros, zeros
+    moved = tf.square(tf.stop_gradient(latents) - latents_init)
+    axes = range(1, moved.shape.rank)
+    return one_sample_kl(distribution, latents_init), tf.reduce_mean(moved, axis=axes)
 
 
 def _masked(support, noise, present):

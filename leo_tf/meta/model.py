@@ -228,13 +228,13 @@ class MetaModel(keras.Model):
           **kwargs: Keras's other arguments.
         """
         super().compile(optimizer=optimizer, jit_compile=False, **kwargs)
-        self._jit_compile = bool(jit_compile)
-        self._step_in_parts = StepInParts(self, self._jit_compile)
+        self._parts_compile = bool(jit_compile)
+        self._step_in_parts = StepInParts(self, self._parts_compile)
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any] | None:
         """What `compile` was given: see `keras.Model`."""
         config = super().get_compile_config()
-        return config and {**config, "jit_compile": self._jit_compile}
+        return config and {**config, "jit_compile": self._parts_compile}
 
     def train_step(self, data):
         """Take one outer step on a pair (`Episodes`, noise)."""
