@@ -6,6 +6,7 @@ once in 1 / `FALSE_ALARM` times.
 """
 
 import numpy as np
+import tensorflow as tf
 from scipy import special, stats
 
 FALSE_ALARM = 1e-7  # of a check; hundreds of them, at each change of the generator, stay quiet
@@ -37,6 +38,14 @@ def signs(words):
     octets = np.ascontiguousarray(words, "<u4").view(np.uint8)
     bits = np.unpackbits(octets, axis=-1, bitorder="little").reshape(*words.shape, 32)
     return np.float32(1) - np.float32(2) * bits
+
+
+def agreements(first, second):
+    """Return the sums of products of signs [count, ...], column by column; exact up to 2^24.
+
+    By TensorFlow: the threads of NumPy's products wait busily for a core that another has.
+    """
+    return tf.matmul(first, second, transpose_a=True).numpy()
 
 
 def neighbours(words, direction, phase):
@@ -75,8 +84,9 @@ def balance(words, keys):
 def any_two_rows(words, keys):
     """Bits of any two rows agree half the time, in place and where one follows the other."""
     bits = signs(words[:, :COLUMNS]).reshape(len(words), -1)
-    here = (bits @ bits.T)[np.triu_indices(len(bits), 1)]
-    shifted = bits[:, 32:] @ bits[:, :-32].T  # of a product of independent signs all are, too
+    here = agreements(bits.T, bits.T)[np.triu_indices(len(bits), 1)]
+    # Products of a sign and another one, next to each other in a row or not, are independent, too.
+    shifted = agreements(bits[:, 32:].T, bits[:, :-32].T)
     count = bits.shape[1]
     return np.concatenate([of_sums(here, count), of_sums(shifted, count - 32).ravel()])
 
@@ -111,7 +121,7 @@ def pairs_of_bits(words, keys):
         for phase in (0, 1):
             pair = neighbours(words[:, :COLUMNS], direction, phase)
             first, second = (signs(each).reshape(-1, 32) for each in pair)
-            found.append(of_sums(first.T @ second, len(first)))
+            found.append(of_sums(agreements(first, second), len(first)))
     return np.array(found)
 
 
