@@ -115,16 +115,13 @@ class LEO(MetaModel):
         support, masked = _masked(as_inputs(support, self.compute_dtype), noise, present)
         latent_steps = self.settings.inner_unroll_length
         steps = latent_steps + self.settings.finetuning_unroll_length
-        latent_eps, decoder_eps = None, [None] * (latent_steps + 1)
-        if noise is not None:
-            latent_eps = noise["latent"]
-            decoder_eps = [self.decoder_noise(noise, s) for s in range(latent_steps + 1)]
+        latent_eps, decoder_eps = self._eps(noise, latent_steps)
         distribution = self.encoder(self._drop(support, noise, "encoder_keep"), labels, **masked)
         latents_init = sample_with(distribution, latent_eps)
         batches = [(self._drop(support, noise, "support_keep", s), labels) for s in range(steps)]
         decode, of_latents = self.decoder.generator(**masked), batches[:latent_steps]
         generate = decode
-        if noise is not None:
+        if noise is not None:  # training
             generate, of_latents = self.decoder.in_inner_loop(of_latents)
         latents = adapt_latents(
             generate,
@@ -137,10 +134,11 @@ class LEO(MetaModel):
         )
         params_after_leo = decode(latents, decoder_eps[-1])
         # Each averaged copy moves by its own share of the gradient, and so does the average.
-        rate = self.finetuning_lr / self.decoder.copies(latents, **masked)
-        params = adapt_parameters(
-            self.learner, params_after_leo, rate, batches[latent_steps:], self.finetuning_bound
+        rate, rest = (
+            self.finetuning_lr / self.decoder.copies(latents, **masked),
+            batches[latent_steps:],
         )
+        params = adapt_parameters(self.learner, params_after_leo, rate, rest, self.finetuning_bound)
         costs = _costs(distribution, latents_init, latents, noise)
         return Adaptation(latents_init, latents, params_after_leo, params, *costs)
 
@@ -193,6 +191,13 @@ class LEO(MetaModel):
             "inner_bound": self.inner_bound,
             "finetuning_bound": self.finetuning_bound,
         }
+
+    def _eps(self, noise, latent_steps):
+        """Return the normals of z and those of each decode; None without noise."""
+        if noise is None:
+            return None, [None] * (latent_steps + 1)
+        of_decodes = [self.decoder_noise(noise, s) for s in range(latent_steps + 1)]
+        return noise["latent"], of_decodes
 
     def _drop(self, inputs, noise, name, step=None):
         """Apply a mask of the noise, or its part for one step, if there is one."""

@@ -24,13 +24,7 @@ def scale_from(u: tf.Tensor, offset: float | tf.Tensor) -> tf.Tensor:
       `max(exp(u) - (1 - offset), 1e-10)`, the shape of `u`.
     """
     # exp(u) - 1 cancels where u is small, and 1 / scale would magnify what is left of it.
-    return tf.maximum(_expm1(u) + offset, SCALE_FLOOR)
-
-
-@tf.custom_gradient
-def _expm1(u):
-    """`tf.math.expm1`, whose gradient is made of its value instead of another exponential."""
-    return tf.math.expm1(u), lambda upstream: upstream * (_expm1(u) + 1)
+    return tf.maximum(tf.math.expm1(u) + offset, SCALE_FLOOR)
 
 
 def diagonal_normal(parameters: tf.Tensor, offset: float | tf.Tensor = 0.0) -> tfd.Normal:

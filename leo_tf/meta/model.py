@@ -223,18 +223,12 @@ class MetaModel(keras.Model):
 
         Args:
           optimizer: as Keras takes it; `make_optimizer` makes the published one.
-          jit_compile: whether XLA compiles the parts of a training step, and "auto" is yes. Keras
-            itself compiles nothing: the parts run side by side, see `StepInParts`.
+          jit_compile: whether XLA compiles a training step; "auto", which to Keras is no on a CPU,
+            is yes.
           **kwargs: Keras's other arguments.
         """
-        super().compile(optimizer=optimizer, jit_compile=False, **kwargs)
-        self._parts_compile = bool(jit_compile)
-        self._step_in_parts = StepInParts(self, self._parts_compile)
-
-    def get_compile_config(self) -> dict[str, Any] | None:
-        """What `compile` was given: see `keras.Model`."""
-        config = super().get_compile_config()
-        return config and {**config, "jit_compile": self._parts_compile}
+        super().compile(optimizer=optimizer, jit_compile=bool(jit_compile), **kwargs)
+        self._step_in_parts = StepInParts(self, bool(jit_compile))
 
     def train_step(self, data):
         """Take one outer step on a pair (`Episodes`, noise)."""

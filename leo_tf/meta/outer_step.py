@@ -36,11 +36,10 @@ def guard_against_nan(
 
 def has_nan(loss: tf.Tensor, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
     """Tell whether the loss or any gradient is NaN, when the guard acts: a scalar bool."""
-    # The norm of numbers is NaN where one is, and metrics need it anyway.
+    # A sum of squares is NaN where a number is, and the norms of metrics need it anyway.
+    squares = [tf.reduce_sum(gradient * gradient) for gradient in gradients]
     return functools.reduce(
-        tf.logical_or,
-        [tf.math.is_nan(tf.norm(gradient)) for gradient in gradients],
-        tf.math.is_nan(loss),
+        tf.logical_or, [tf.math.is_nan(square) for square in squares], tf.math.is_nan(loss)
     )
 
 

@@ -1,4 +1,4 @@
-"""A training step on both cores: its tasks in independent parts, computed side by side."""
+"""A training step on both cores: its tasks in independent parts, which run side by side."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -19,13 +19,12 @@ class Part(NamedTuple):
 
 
 class StepInParts:
-    """An outer step as two compiled functions: the gradients of some tasks, and the update.
+    """An outer step as the gradients of some tasks, once a part, and the update.
 
-    TensorFlow runs the calls of the first, one a part, side by side: they share nothing, and take
-    the variables as values, since a compiled function holds a lock on each variable that it reads.
-    XLA's own threads, which share single products, are slower at products as small as these. How
-    the tasks are split and in which order parts are added is a matter of their number alone, so
-    the threads that there are do not change a bit of the result.
+    The parts share nothing but the values of the variables, so that XLA's threads work on either.
+    How the tasks are split and in which order parts are added is a matter of their number alone:
+    the threads that there are do not choose it. Keras compiles the whole step to one program; not
+    compiled, or compiled alone, the functions are traced once for all parts of a size.
 
     A GPU takes all tasks at once.
 
