@@ -172,7 +172,8 @@ class MetaModel(keras.Model):
         variables = self.trainable_variables
         with tf.GradientTape() as tape:
             penalties = self.penalties()
-            costs = sum((weight * value for weight, value in penalties.values()), 0.0 * loss)
+            zero = tf.zeros([], loss.dtype)
+            costs = sum((weight * value for weight, value in penalties.values()), zero)
         of_costs = tape.gradient(costs, [v.value for v in variables]) if penalties else []
         loss += costs
         gradients = [

@@ -1,6 +1,5 @@
 """What happens to the meta-gradients before the optimizer sees them."""
 
-import functools
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -36,11 +35,10 @@ def guard_against_nan(
 
 def has_nan(loss: tf.Tensor, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
     """Tell whether the loss or any gradient is NaN, when the guard acts: a scalar bool."""
-    # A sum of squares is NaN where a number is, and the norms of metrics need it anyway.
-    squares = [tf.reduce_sum(gradient * gradient) for gradient in gradients]
-    return functools.reduce(
-        tf.logical_or, [tf.math.is_nan(square) for square in squares], tf.math.is_nan(loss)
-    )
+    is_nan = tf.math.is_nan(loss)
+    for gradient in gradients:
+        is_nan |= tf.reduce_any(tf.math.is_nan(gradient))
+    return is_nan
 
 
 def clip(
