@@ -59,6 +59,7 @@ class MetaModel(keras.Model):
 
     metric_names: tuple[str, ...] = ()  # figures of merit among the terms, shown while it trains
     terms: tuple[str, ...] = ()  # the other terms: parts of the loss, without their weights
+    parts = 2  # of the tasks of a training step, see `StepInParts`
     rate_names: tuple[str, ...] = ()  # attributes that hold meta-learned step sizes
 
     def __init__(self, settings: MetaLearner, **kwargs) -> None:

@@ -7,8 +7,6 @@ import tensorflow as tf
 
 from data_pipeline.episodes import Episodes
 
-PARTS = 2
-
 
 class Part(NamedTuple):
     """What a training step needs to know of some of its tasks."""
@@ -49,7 +47,9 @@ class StepInParts:
     def __call__(self, episodes: Episodes, noise: Any) -> dict[str, tf.Tensor]:
         """Take an outer step; returns what `MetaModel.train_step` returns."""
         values = self._model.values()
-        sizes = part_sizes(episodes, 1 if tf.config.list_physical_devices("GPU") else PARTS)
+        sizes = part_sizes(
+            episodes, 1 if tf.config.list_physical_devices("GPU") else self._model.parts
+        )
         inputs = split((episodes, noise), sizes)
         parts = [self._gradients(values, *of_part) for of_part in inputs]
         return self._update(parts, tuple(sizes))

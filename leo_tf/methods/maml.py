@@ -32,6 +32,7 @@ class MAML(MetaModel):
 
     terms = ("query_loss",)
     rate_names = ("inner_lr",)
+    parts = 1  # its products, task by task, are too small for halves of a batch to pay
 
     def __init__(
         self,
