@@ -43,7 +43,7 @@ def run(
       operands: what the arguments that are no flags are, if there must be any; `main` gets their
         list.
     """
-    with process.borrowed():
+    with process.borrowed(own=argv is None):
         status, message = _outcome(lambda: _run(main, values, description, argv, operands))
         lost, why = _outcome(sys.stdout.flush)
         if lost and argv is None:

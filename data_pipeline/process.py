@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import contextvars
 import os
 import random
 import threading
@@ -17,22 +18,33 @@ Entered = TypeVar("Entered")
 
 _one_at_a_time = threading.RLock()
 _held: list[contextlib.ExitStack] = []  # of the commands that run, the innermost last
+_own = contextvars.ContextVar("own", default=False)
 
 
 @contextlib.contextmanager
-def borrowed() -> Iterator[None]:
+def borrowed(own: bool = False) -> Iterator[None]:
     """Run a block as a command: output works, warnings are no errors, random states come back.
 
     Commands of several threads wait for each other, since flags and seeds are the process's.
+
+    Args:
+      own: what `is_own` says within the block.
     """
     with _one_at_a_time, _random_states(), _no_errors_of_warnings(), console.usable():
         _open_standard_descriptors()
         with contextlib.ExitStack() as stack:
             _held.append(stack)
+            before = _own.set(own)
             try:
                 yield
             finally:
+                _own.reset(before)
                 _held.remove(stack)
+
+
+def is_own() -> bool:
+    """Whether the process is there for the command alone, so that it may be set up for it."""
+    return _own.get()
 
 
 def hold(context: contextlib.AbstractContextManager[Entered]) -> Entered:

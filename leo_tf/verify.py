@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from data_pipeline import command_line
+from leo_tf.fidelity.golden import GoldenFile
 from leo_tf.startup import start_tensorflow
 
 FLAGS = flags.FlagValues()
@@ -25,17 +26,30 @@ define(flags.DEFINE_enum, "cast", None, "precision to compute in", enum_values=d
 
 def main(paths: Sequence[str]) -> int:
     """Verify files; returns the exit status."""
-    start_tensorflow()
-    from leo_tf.fidelity.verification import verify
-
+    read = [(path, _fault(path)) for path in paths]
+    if not all(fault for _, fault in read):  # nothing else takes TensorFlow
+        start_tensorflow()
     status = 0
-    for path in paths:
+    for path, fault in read:
         try:
+            if fault:
+                raise fault
+            from leo_tf.fidelity.verification import verify
+
             status = max(status, 0 if verify(path, FLAGS.cast) else 1)
         except (FileNotFoundError, ValueError) as error:
             print(f"error: {error}", file=sys.stderr)
             status = 2
     return status
+
+
+def _fault(path: str) -> Exception | None:
+    """Return the error that reading a file raises."""
+    try:
+        GoldenFile(path)
+    except (FileNotFoundError, ValueError) as error:
+        return error
+    return None
 
 
 def cli(argv: Sequence[str] | None = None) -> None:

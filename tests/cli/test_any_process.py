@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 from leo_tf import run, verify
 
-folder, data_path, *flags = sys.argv[1:]
+folder, data_path, golden, *flags = sys.argv[1:]
 tf.constant(1.0) + 1
 keras.config.set_dtype_policy("mixed_float16")
 keras.config.set_image_data_format("channels_first")
@@ -70,16 +70,16 @@ with tf.device("GPU:0"), tf.name_scope("mine"):
     asyncio.run(loop())
 told["random"] = tf.random.uniform([2]).numpy().tolist(), first
 with tf.Graph().as_default():
-    tell("graph", "verify", "x.npz", command=verify)
+    tell("graph", "verify", golden, command=verify)
 with tf.distribute.OneDeviceStrategy("CPU:0").scope():
-    tell("strategy", "verify", "x.npz", command=verify)
+    tell("strategy", "verify", golden, command=verify)
 with tf.GradientTape():
-    tell("tape", "verify", "x.npz", command=verify)
+    tell("tape", "verify", golden, command=verify)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     child = os.fork()
     if not child:
-        os._exit("was forked" in call("verify", "x.npz", command=verify)[2])
+        os._exit("was forked" in call("verify", golden, command=verify)[2])
 told["forked"] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 try:
     run.cli("run --shot=5")
@@ -90,12 +90,12 @@ json.dump(told, open(folder + "/told.json", "w"))
 
 
 @pytest.fixture(scope="module")
-def told(data_path, tmp_path_factory):
+def told(data_path, golden_files, tmp_path_factory):
     """What the program saw of each call: exit status, standard output and error."""
     folder = tmp_path_factory.mktemp("program")
     flags = [f"--{name}={value}" for name, value in QUICK.items()]
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, folder, data_path, *flags],
+        [sys.executable, "-c", PROGRAM, folder, data_path, golden_files[0], *flags],
         capture_output=True,
         text=True,
         cwd=folder,
