@@ -87,11 +87,18 @@ class LinearClassifier(Learner):
         return {"accuracy": share_right(self.logits(params, inputs), _flat(labels, 0))}
 
     def _targets(self, logits, labels):
-        return tf.one_hot(_flat(labels, 0), tf.shape(logits)[-1], dtype=logits.dtype)
+        return tf.one_hot(_flat(labels, 0), _sizes(logits)[-1], dtype=logits.dtype)
 
 
 def _flat(tensor, kept):
     """Merge [tasks, way, examples, *kept] into [tasks, way * examples, *kept]."""
-    shape = tf.shape(tensor)
-    rest = [tensor.shape[3]] if kept else []
-    return tf.reshape(tensor, [shape[0], shape[1] * shape[2], *rest])
+    tasks, way, examples, *rest = _sizes(tensor)
+    return tf.reshape(tensor, [tasks, way * examples, *rest[:kept]])
+
+
+def _sizes(tensor):
+    """Sizes of a tensor's axes: numbers where they are known, which are quicker to trace."""
+    if tensor.shape.is_fully_defined():
+        return list(tensor.shape)
+    dynamic = tf.shape(tensor)
+    return [dynamic[i] if size is None else size for i, size in enumerate(tensor.shape)]

@@ -63,7 +63,7 @@ def start(
     built = time.perf_counter()
     batch = next(iter(training_steps(model, train, config.experiment)))
     drawn = time.perf_counter()
-    step = tf.function(model.train_step)
+    step = tf.function(model.train_step, autograph=False)  # as Keras does
     step(batch)
     stepped = time.perf_counter()
     figures = {
