@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data_pipeline import atomic, digests
+from data_pipeline import atomic, digests, paths
 from data_pipeline.embeddings import EmbeddingSet, Source, runs
 
 VERSION = 2
@@ -69,9 +69,8 @@ def load(name: str, stem: str, pickles: Sequence[Path], read: Callable[[], Sourc
 
 def _folders(beside: Path) -> list[Path]:
     """Return the folders where entries may be, first choice first."""
-    user = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
     digest = hashlib.sha256(os.fsencode(beside.resolve())).hexdigest()[:16]
-    return [beside / FOLDER, user / "leo_tf" / digest]
+    return [beside / FOLDER, paths.user_cache() / digest]
 
 
 def _fingerprint(pickles):

@@ -22,6 +22,11 @@ def expand(path: str | os.PathLike) -> Path:
     return expanded
 
 
+def user_cache() -> Path:
+    """Return the folder of what can be made again, $XDG_CACHE_HOME/leo_tf or ~/.cache/leo_tf."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "leo_tf"
+
+
 def check_file(path: str | os.PathLike) -> None:
     """Raise a ValueError, one line, if a file cannot be written: found out before a long run.
 

@@ -13,6 +13,7 @@ from types import ModuleType
 import psutil
 
 from data_pipeline import process
+from leo_tf import compile_cache
 
 # Parameters of glibc's mallopt.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -37,13 +38,15 @@ def start_tensorflow() -> None:
     used = "tensorflow" in sys.modules
     with contextlib.nullcontext() if used else _quiet():
         tf, keras = _import()
-        fixed = _set_threads(tf)
-        if fixed and psutil.Process().num_threads() == 1:
-            raise ValueError(
-                "this process was forked from one that had used TensorFlow, which stands still "
-                "here; start it by multiprocessing's method spawn"
-            )
-        tf.config.list_logical_devices()
+        keep = process.is_own() and not used
+        with _compile_cache(tf) if keep else contextlib.nullcontext():
+            fixed = _set_threads(tf)
+            if fixed and psutil.Process().num_threads() == 1:
+                raise ValueError(
+                    "this process was forked from one that had used TensorFlow, which stands still "
+                    "here; start it by multiprocessing's method spawn"
+                )
+            tf.config.list_logical_devices()
     process.hold(_log_levels(tf))
     if not tf.executing_eagerly():
         raise ValueError(
@@ -60,6 +63,13 @@ def start_tensorflow() -> None:
     process.hold(_global_seeds(tf, keras))
     process.hold(_keras_settings(keras))
     keep_freed_memory()
+
+
+@contextlib.contextmanager
+def _compile_cache(tf):
+    """Have TensorFlow keep what it compiles until the command ends, if it starts in this block."""
+    with _environment(compile_cache.VARIABLE, process.hold(compile_cache.kept(tf))):
+        yield
 
 
 def import_keras() -> ModuleType:
@@ -89,8 +99,10 @@ def _is_recorded():
 
 def _import():
     """Return TensorFlow and Keras."""
-    if _LOG_LEVEL not in os.environ:
-        process.hold(_environment(_LOG_LEVEL, "2"))
+    if os.environ.get(_LOG_LEVEL, "2") == "2":
+        # Of errors, too: it tells as such what it looks for in what it has compiled, and how. Any
+        # that matters is raised.
+        process.hold(_environment(_LOG_LEVEL, "3"))
     with _quick_imports():
         import tensorflow as tf
 
