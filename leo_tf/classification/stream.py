@@ -37,6 +37,7 @@ def training_steps(
     sampler = EpisodeSampler(embeddings, *sizes)
     spec = model.noise_spec(sizes.shapes(embeddings.dim))
 
+    @tf.autograph.experimental.do_not_convert  # it would take longer than to trace it
     def steps(step):
         seed = stream_seed("train/episodes", experiment.seed, step)
         return sampler.episodes(seed), draw(spec, experiment.seed, step)

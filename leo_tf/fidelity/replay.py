@@ -35,8 +35,8 @@ class Player:
     def __init__(self, golden: GoldenFile) -> None:
         self._model = _make_model(golden)
         self._optimizer_start = [v.numpy() for v in self._model.optimizer.variables]
-        self._outer_step = tf.function(self._model.outer_step, jit_compile=True)
-        self._evaluate = tf.function(self._model.meta_loss)
+        self._outer_step = tf.function(self._model.outer_step, jit_compile=True, autograph=False)
+        self._evaluate = tf.function(self._model.meta_loss, autograph=False)
 
     def play(self, golden: GoldenFile) -> dict[str, np.ndarray]:
         """Recompute what is recorded, from the first step on.

@@ -73,7 +73,7 @@ def _compiled(items: tuple[tuple[str, Declared], ...]) -> Callable[[tf.Tensor], 
     def of_seed(seed):
         return {name: _drawn(name, wanted, seed) for name, wanted in items}
 
-    return tf.function(of_seed, jit_compile=True)
+    return tf.function(of_seed, jit_compile=True, autograph=False)
 
 
 def _drawn(name, wanted, seed):

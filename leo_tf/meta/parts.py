@@ -41,8 +41,10 @@ class StepInParts:
             return model.update_and_track(*averaged(parts, sizes))
 
         self._model = model
-        self._gradients = tf.function(gradients, jit_compile=jit_compile)
-        self._update = tf.function(update, jit_compile=jit_compile)
+        # Autograph finds nothing to convert, and takes longer to look than the tracing takes.
+        options = {"jit_compile": jit_compile, "autograph": False}
+        self._gradients = tf.function(gradients, **options)
+        self._update = tf.function(update, **options)
 
     def __call__(self, episodes: Episodes, noise: Any) -> dict[str, tf.Tensor]:
         """Take an outer step; returns what `MetaModel.train_step` returns."""

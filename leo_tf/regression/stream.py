@@ -37,6 +37,7 @@ def training_steps(
     support, query = (tasks, experiment.points, 1), (tasks, experiment.queries, 1)
     spec = model.noise_spec(Episodes(support, support, query, query))
 
+    @tf.autograph.experimental.do_not_convert
     def steps(step):
         seed = stream_seed(f"{stream}/tasks", experiment.seed, step)
         return sampler(seed, tasks), draw(spec, experiment.seed, step, stream)
