@@ -8,6 +8,7 @@ a hash of the seed and the use. One permutation alone would never repeat a word.
 It is no cryptography. tests/meta/test_words.py holds it to what training noise must be.
 """
 
+import functools
 import math
 import zlib
 from collections.abc import Sequence
@@ -37,20 +38,32 @@ def random_words(seed: tf.Tensor, use: str, shape: Sequence[int]) -> tf.Tensor:
             f"{use}: {count:,} random words are too many for one step; lower the sizes"
         )
     low, high = tf.unstack(tf.bitcast(seed, tf.uint32))
-    keys = [_key(low, high, use, i) for i in range(1, 5)]
-    position = tf.bitcast(tf.reshape(tf.range(count), shape), tf.uint32)
-    return _permuted(position, *keys[:2]) ^ _permuted(position, *keys[2:])
+    keys = _keys(low[..., tf.newaxis], high[..., tf.newaxis], use)
+    return _words(tuple(shape))(*keys)
 
 
-def constant(value: int) -> tf.Tensor:
-    """Return an unsigned 32-bit number."""
+def constant(value: int | Sequence[int]) -> tf.Tensor:
+    """Return unsigned 32-bit numbers."""
     return tf.constant(value, tf.uint32)
 
 
-def _key(low, high, use, number):
-    """Hash a seed and a use to one of several keys; together the keys hold all of the seed."""
-    of_seed = _mixed(low + constant(_STRIDE * number % 2**32)) ^ high
-    return _mixed(_mixed(of_seed) + constant(zlib.crc32(f"{use}/{number}".encode())))
+def _keys(low, high, use):
+    """Hash a seed and a use to four keys; together the keys hold all of the seed."""
+    numbers = range(1, 5)
+    of_seed = _mixed(low + constant([_STRIDE * number % 2**32 for number in numbers])) ^ high
+    of_use = constant([zlib.crc32(f"{use}/{number}".encode()) for number in numbers])
+    return tf.unstack(_mixed(_mixed(of_seed) + of_use), axis=-1)
+
+
+@functools.lru_cache(maxsize=64)
+def _words(shape):
+    """Return the function from four keys to words; one for all uses of a shape, to trace once."""
+
+    def words(*keys):
+        position = tf.bitcast(tf.reshape(tf.range(math.prod(shape)), shape), tf.uint32)
+        return _permuted(position, *keys[:2]) ^ _permuted(position, *keys[2:])
+
+    return tf.function(words, autograph=False)
 
 
 def _permuted(word, first, second):
