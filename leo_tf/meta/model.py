@@ -232,6 +232,11 @@ class MetaModel(keras.Model):
         super().compile(optimizer=optimizer, jit_compile=bool(jit_compile), **kwargs)
         self._step_in_parts = StepInParts(self, bool(jit_compile))
 
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Prepare a model that was read from a Keras file as it was when it was written."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
     def train_step(self, data):
         """Take one outer step on a pair (`Episodes`, noise)."""
         return self._step_in_parts(*data)
