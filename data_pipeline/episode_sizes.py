@@ -1,6 +1,6 @@
 """How large episodes are, and whether embeddings are enough for them; needs no TensorFlow."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,21 +20,37 @@ class Episodes(NamedTuple):
     support_labels: "tf.Tensor"  # int32 [tasks, way, shot]
     query: "tf.Tensor"  # [tasks, way, queries, dim]
     query_labels: "tf.Tensor"  # int32 [tasks, way, queries]
+    # Of training steps of methods that ask for them, see `EpisodeSizes.base`; else None.
+    classes: "tf.Tensor | None" = None  # int32 [tasks, way], numbers among the base classes
+    base: "tf.Tensor | None" = None  # [tasks, base, dim], examples of any base classes
+    base_labels: "tf.Tensor | None" = None  # int32 [tasks, base], numbers of the base classes
 
 
 class EpisodeSizes(NamedTuple):
     """Of what size the episodes of a batch are, and how many it has."""
 
-    way: int  # classes in an episode, N
+    way: int  # classes in an episode, N; 0 where a step has no episodes
     shot: int  # support examples of a class, K
     queries: int  # query examples of a class, Q
     tasks: int  # episodes in the batch
+    # Examples of the base classes that come with each episode, drawn from all images alike; where
+    # `way` is 0, instead of episodes.
+    base: int = 0
+
+    @classmethod
+    def of(cls, experiment: Any) -> "EpisodeSizes":
+        """Return what an experiment asks for by fields of these names."""
+        return cls(experiment.way, experiment.shot, experiment.queries, experiment.tasks)
 
     def shapes(self, dim: int) -> Episodes:
         """Return the shapes of a batch of episodes of embeddings of size `dim`."""
         support = (self.tasks, self.way, self.shot)
         query = (self.tasks, self.way, self.queries)
-        return Episodes((*support, dim), support, (*query, dim), query)
+        episodes = Episodes((*support, dim), support, (*query, dim), query)
+        if not self.base:
+            return episodes
+        base = (self.tasks, self.base)
+        return episodes._replace(classes=support[:2], base=(*base, dim), base_labels=base)
 
 
 class EpisodeSizeError(SettingError):

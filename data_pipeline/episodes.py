@@ -41,16 +41,26 @@ class EpisodeSampler:
       shot: support images of a class, K.
       queries: query images of a class, Q.
       tasks: episodes in a batch.
+      base: examples of any classes that come with each episode; where they come instead of
+        episodes, the way is 0.
 
     Raises:
       EpisodeSizeError: if the set has fewer classes, or a class fewer images, than asked for.
     """
 
     def __init__(
-        self, embeddings: EmbeddingSet, way: int, shot: int, queries: int, tasks: int
+        self,
+        embeddings: EmbeddingSet,
+        way: int,
+        shot: int,
+        queries: int,
+        tasks: int,
+        base: int = 0,
     ) -> None:
-        check_episode(embeddings, way, shot, queries)
+        if way or not base:
+            check_episode(embeddings, way, shot, queries)
         self.embeddings = embeddings
+        self.base = base
         self.way, self.shot, self.queries, self.tasks = way, shot, queries, tasks
 
     def indices(self, seed: tf.Tensor, support_only: bool = False) -> EpisodeIndices:
@@ -75,7 +85,36 @@ class EpisodeSampler:
         Args:
           seed: int32 [2].
         """
-        return self.gather(self.indices(seed))
+        episodes = self.gather(self.indices(seed)) if self.way else self._none()
+        return self._with_base(episodes, seed) if self.base else episodes
+
+    def _none(self):
+        """Return a batch of episodes without classes."""
+        dim = self.embeddings.dim
+        parts = [(self.shot, dim), (self.shot,), (self.queries, dim), (self.queries,)]
+        types = [tf.float32, tf.int32] * 2
+        empty = [
+            tf.zeros([self.tasks, 0, *shape], dtype)
+            for shape, dtype in zip(parts, types, strict=True)
+        ]
+        return Episodes(*empty, classes=tf.zeros([self.tasks, 0], tf.int32))
+
+    def _with_base(self, episodes, seed):
+        """Add normalised examples of the base classes, drawn from all images alike."""
+        rows = tf.random.stateless_uniform(
+            [self.tasks, self.base],
+            tf.random.fold_in(seed, 2, alg="philox"),
+            0,
+            len(self.embeddings),
+            tf.int64,
+            alg="philox",
+        )
+        starts = tf.constant(self.embeddings.starts, tf.int64)
+        labels = tf.searchsorted(starts, tf.reshape(rows, [-1]), side="right") - 1
+        return episodes._replace(
+            base=normalise_data(tf.gather(self.embeddings.tensor(), rows)),
+            base_labels=tf.reshape(labels, tf.shape(rows)),
+        )
 
     def gather(self, indices: EpisodeIndices) -> Episodes:
         """Look up the normalised embeddings of listed images."""
@@ -84,6 +123,7 @@ class EpisodeSampler:
             class_labels([self.tasks, self.way, self.shot]),
             self.images(indices.classes, indices.query),
             class_labels([self.tasks, self.way, self.queries]),
+            indices.classes if self.base else None,
         )
 
     def images(self, classes: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:

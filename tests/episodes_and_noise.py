@@ -43,7 +43,7 @@ def cast(tensors, dtype):
 
 def sizes(config):
     """Return the `EpisodeSizes` of a configuration's training steps."""
-    return EpisodeSizes(*(getattr(config.experiment, name) for name in EpisodeSizes._fields))
+    return EpisodeSizes.of(config.experiment)
 
 
 def draw_episodes(embeddings, config=SMALL, step=0, dtype="float64"):

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from data_pipeline.embeddings import EmbeddingSet
-from data_pipeline.episode_sizes import default_queries
+from data_pipeline.episode_sizes import EpisodeSizes, default_queries
 from leo_tf import methods, provenance
 from leo_tf.classification import inputs
 from leo_tf.classification.evaluation import AccuracyValidation, Evaluator
@@ -72,7 +72,8 @@ def make(config: Config, train: EmbeddingSet) -> Classifier:
       train: the classes that it is to be trained on.
     """
     keras.utils.set_random_seed(config.experiment.seed)
-    return methods.build(config.method, config.settings, train)
+    sizes = EpisodeSizes.of(config.experiment)
+    return methods.build(config.method, config.settings, train, sizes)
 
 
 def prepare(config: Config, classifier: Classifier, folder: RunFolder) -> RunState | None:
@@ -163,6 +164,8 @@ def export_best(
     train = inputs.load_train(config.experiment, data_path)
     classifier = make(config, train)
     state = prepare(config, classifier, folder)
+    if state is None and classifier.fit_base is not None:
+        classifier.fit_base(train, config.experiment.seed)
     if state is not None:
         print(f"{folder}: not finished; its best model is of step {state.require_best()}")
     export(classifier, train.dim, folder.saved_model, {**config.flat(), **folder.origin()})
@@ -173,6 +176,8 @@ def _train(experiment, splits, classifier, state):
     queries = default_queries(splits.val, experiment.shot)
     sizes = experiment.way, experiment.shot, queries, experiment.validation_episodes
     validation = AccuracyValidation(Evaluator(splits.val, *sizes, experiment.seed), classifier)
+    if classifier.fit_base is not None and not (state and state.has_begun):
+        classifier.fit_base(splits.train, experiment.seed)
     if state is None:
         figures = {"steps": 0, "best_step": 0, "train_steps_per_second": None}
         return {**figures, "val_accuracy": validation().score}

@@ -5,7 +5,12 @@ from typing import NamedTuple
 
 from data_pipeline.datasets import DATA_PATH, load_split, load_splits
 from data_pipeline.embeddings import EmbeddingSet
-from data_pipeline.episode_sizes import EpisodeSizes, check_episode, default_queries
+from data_pipeline.episode_sizes import (
+    EpisodeSizeError,
+    EpisodeSizes,
+    check_episode,
+    default_queries,
+)
 from leo_tf.config import Config
 from leo_tf.config.experiments import Classification
 
@@ -81,9 +86,14 @@ def train_split(experiment: Classification) -> str:
 def check_sizes(config: Config, splits: Splits) -> None:
     """Raise an EpisodeSizeError if a split is too small for the episodes of a run."""
     if config.settings.trained:
-        of_run = (getattr(config.experiment, name) for name in EpisodeSizes._fields)
-        way, shot, queries, _ = config.settings.batch_spec(EpisodeSizes(*of_run))
-        check_episode(splits.train, way, shot, queries)
+        sizes = config.settings.batch_spec(EpisodeSizes.of(config.experiment))
+        if sizes.base and splits.train.num_classes < 2:
+            raise EpisodeSizeError(
+                f"{splits.train.name} has one class; --method={config.method} learns from the base "
+                "classes together, give it two or more"
+            )
+        if sizes.way:
+            check_episode(splits.train, sizes.way, sizes.shot, sizes.queries)
     for split in (splits.val, splits.test):
         check_test_sizes(config.experiment, split)
 

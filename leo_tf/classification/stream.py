@@ -12,8 +12,7 @@ from leo_tf.meta.noise import draw
 
 def training_sizes(model: MetaModel, experiment: Classification) -> EpisodeSizes:
     """Return the sizes of a training step's episodes: what the model makes of the experiment's."""
-    sizes = (getattr(experiment, name) for name in EpisodeSizes._fields)
-    return model.batch_spec(EpisodeSizes(*sizes))
+    return model.batch_spec(EpisodeSizes.of(experiment))
 
 
 def training_steps(

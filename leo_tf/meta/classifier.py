@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episodes import Episodes
 from data_pipeline.normalisation import normalise
 from leo_tf.meta.accuracy import share_right
@@ -29,6 +30,8 @@ class Classifier:
     model: MetaModel | None = None
     # Subtracted from raw embeddings before they are normalised, [dim]; None: nothing.
     mean: tf.Tensor | None = None
+    # Fits to the base classes, once before the first step; told the run's seed. None: nothing.
+    fit_base: Callable[[EmbeddingSet, int], None] | None = None
     # Whether the two functions take raw embeddings and normalise them, as those of SavedModels do.
     raw: bool = False
 
@@ -57,7 +60,8 @@ class EpisodicClassifier(RawSupport, MetaModel):
     """The short way to a trained method: it is trained on what it is tested on.
 
     A subclass makes its variables, calls `track` and sets `built`, and defines `adapt` and
-    `classify`. Its loss is the softmax cross-entropy of the queries, averaged over the episodes.
+    `classify`. One whose constructor takes the size of an embedding, `dim`, keeps it as
+    `input_dim`. Its loss is the softmax cross-entropy of the queries, averaged over the episodes.
     Called, it takes raw support sets and adapts to them.
     """
 
@@ -87,6 +91,10 @@ class EpisodicClassifier(RawSupport, MetaModel):
     def call(self, support, present=None):
         """What `adapt` makes of raw support sets."""
         return adapt_raw(self.adapt, support, present)
+
+    def get_config(self):
+        sizes = {} if self.input_dim is None else {"dim": self.input_dim}
+        return {**super().get_config(), **sizes}
 
     def classifier(self) -> Classifier:
         """Return the model as a `Classifier`."""

@@ -58,4 +58,5 @@ def cast_episodes(episodes: Episodes, dtype: str) -> Episodes:
         cast_floats(episodes.support_labels, dtype),
         as_inputs(episodes.query, dtype),
         cast_floats(episodes.query_labels, dtype),
+        *cast_floats(episodes[4:], dtype),
     )

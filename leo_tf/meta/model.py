@@ -78,7 +78,7 @@ class MetaModel(keras.Model):
           shapes: an `Episodes` of the shapes of its episodes, tuples of integers.
 
         Returns:
-          {name: `Normal` or `Mask`}; empty if a step is not random.
+          {name: one of `leo_tf.meta.noise`, such as `Normal`}; empty if a step is not random.
         """
         return {}
 

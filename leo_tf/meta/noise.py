@@ -35,8 +35,39 @@ class Mask:
         return words >= constant(min(round(self.rate * 2**32), 2**32 - 1))
 
 
+@dataclasses.dataclass(frozen=True)
+class Uniform:
+    """A declaration of uniform numbers in [0, 1), [tasks, ...]."""
+
+    shape: tuple[int, ...]
+
+    def of_words(self, words: tf.Tensor) -> tf.Tensor:
+        """Make float32 numbers of 24 random bits each."""
+        bits = tf.bitcast(tf.bitwise.right_shift(words, constant(8)), tf.int32)
+        return tf.cast(bits, tf.float32) * 2.0**-24
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """A declaration of random orders of things, [tasks, ..., things]."""
+
+    shape: tuple[int, ...]
+
+    def of_words(self, words: tf.Tensor) -> tf.Tensor:
+        """Make int32 permutations of the numbers of the things, over the last axis."""
+        return tf.argsort(tf.bitcast(words, tf.int32), axis=-1, stable=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A declaration of the number of the step, for what follows a schedule: int32 [tasks]."""
+
+    shape: tuple[int, ...]
+
+
 # What a model declares, by name: one array, or a tuple of them, one for each of several uses.
-Declared = Normal | Mask | tuple[Normal | Mask, ...]
+One = Normal | Mask | Uniform | Order | Step
+Declared = One | tuple[One, ...]
 Noise = Mapping[str, tf.Tensor | tuple[tf.Tensor, ...]]  # the same, drawn
 
 
@@ -60,25 +91,28 @@ def draw(
     """
     if not spec:
         return {}
-    return _compiled(tuple(spec.items()))(stream_seed(f"{stream}/noise", seed, step))
+    drawn = _compiled(tuple(spec.items()))
+    return drawn(stream_seed(f"{stream}/noise", seed, step), tf.cast(step, tf.int32))
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled(items: tuple[tuple[str, Declared], ...]) -> Callable[[tf.Tensor], dict]:
-    """Return the compiled function from a step's seed, int32 [2], to its noise.
+def _compiled(items: tuple[tuple[str, Declared], ...]) -> Callable[[tf.Tensor, tf.Tensor], dict]:
+    """Return the compiled function from a step's seed, int32 [2], and its number to its noise.
 
     Compiled, words and what is made of them stay in registers: a third of the time of plain ops.
     """
 
-    def of_seed(seed):
-        return {name: _drawn(name, wanted, seed) for name, wanted in items}
+    def of_seed(seed, step):
+        return {name: _drawn(name, wanted, seed, step) for name, wanted in items}
 
     return tf.function(of_seed, jit_compile=True, autograph=False)
 
 
-def _drawn(name, wanted, seed):
+def _drawn(name, wanted, seed, step):
     if isinstance(wanted, tuple):
-        return tuple(_drawn(f"{name}/{i}", one, seed) for i, one in enumerate(wanted))
+        return tuple(_drawn(f"{name}/{i}", one, seed, step) for i, one in enumerate(wanted))
+    if isinstance(wanted, Step):
+        return tf.fill(wanted.shape, step)
     return wanted.of_words(random_words(seed, name, wanted.shape))
 
 

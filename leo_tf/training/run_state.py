@@ -52,6 +52,11 @@ class RunState:
         self._best = CheckpointFolder(folder.best, weights, mark=mark)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return bool(self.folder.steps_saved())
+
+    @property
     def step(self) -> int:
         """Number of outer steps taken."""
         return int(self._model.optimizer.iterations)

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from leo_tf.config.methods.leo import LEOSettings
 from leo_tf.config.methods.meta_learner import Method
+from leo_tf.config.methods.prototypical import PrototypicalSettings
 
 
 class Entry(NamedTuple):
@@ -21,6 +22,7 @@ METHODS = {  # by the value of --method
         "LEO (no fine-tuning)", "leo", LEOSettings, {"finetuning_unroll_length": 0}
     ),
     "nearest_centroid": Entry("nearest centroid", "nearest_centroid", Method),
+    "prototypical": Entry("prototypical networks", "prototypical", PrototypicalSettings),
 }
 DEFAULT = "leo"
 BASELINE = "nearest_centroid"  # what every result is set beside: it needs no training
