@@ -90,14 +90,14 @@ class EpisodeSampler:
 
     def _none(self):
         """Return a batch of episodes without classes."""
-        dim = self.embeddings.dim
-        parts = [(self.shot, dim), (self.shot,), (self.queries, dim), (self.queries,)]
-        types = [tf.float32, tf.int32] * 2
-        empty = [
-            tf.zeros([self.tasks, 0, *shape], dtype)
-            for shape, dtype in zip(parts, types, strict=True)
-        ]
-        return Episodes(*empty, classes=tf.zeros([self.tasks, 0], tf.int32))
+        shapes = EpisodeSizes(0, self.shot, self.queries, self.tasks).shapes(self.embeddings.dim)
+        return Episodes(
+            tf.zeros(shapes.support),
+            tf.zeros(shapes.support_labels, tf.int32),
+            tf.zeros(shapes.query),
+            tf.zeros(shapes.query_labels, tf.int32),
+            tf.zeros([self.tasks, 0], tf.int32),
+        )
 
     def _with_base(self, episodes, seed):
         """Add normalised examples of the base classes, drawn from all images alike."""
