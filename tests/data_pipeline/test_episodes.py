@@ -87,7 +87,34 @@ def test_embeddings_are_those_of_the_numbers_normalised(uneven):
 def test_sizes_tell_the_shapes_of_a_batch(uneven):
     sizes = EpisodeSizes(way=3, shot=2, queries=4, tasks=5)
     drawn = EpisodeSampler(uneven, *sizes).episodes([0, 0])
-    assert sizes.shapes(uneven.dim) == tuple(tuple(part.shape) for part in drawn)
+    with_base = sizes._replace(base=7)
+    of_base = EpisodeSampler(uneven, *with_base).episodes([0, 0])
+    for sizes, drawn in ((sizes, drawn), (with_base, of_base)):
+        found = tuple(part if part is None else tuple(part.shape) for part in drawn)
+        assert sizes.shapes(uneven.dim) == found
+
+
+@pytest.mark.parametrize("way", [0, 3])
+def test_base_examples_are_normalised_images_of_the_classes_they_name(uneven, way):
+    sampler = EpisodeSampler(uneven, way=way, shot=2, queries=4, tasks=50, base=40)
+    drawn = sampler.episodes([5, 6])
+    assert drawn.support.shape == (50, way, 2, uneven.dim)
+    assert drawn.classes.shape == (50, way)
+    unit = uneven.embeddings / np.linalg.norm(uneven.embeddings, axis=1, keepdims=True)
+    found, labels = drawn.base.numpy().reshape(2000, -1), drawn.base_labels.numpy().ravel()
+    apart = np.abs(found[:, np.newaxis] - unit).max(axis=-1)
+    assert (apart.min(axis=1) < 1e-6).all()
+    owner = np.repeat(np.arange(uneven.num_classes), uneven.counts)
+    np.testing.assert_array_equal(owner[apart.argmin(axis=1)], labels)
+    share = np.bincount(labels, minlength=uneven.num_classes) / 2000
+    expected = uneven.counts / uneven.counts.sum()  # within five standard deviations
+    assert (np.abs(share - expected) < 5 * np.sqrt(expected * (1 - expected) / 2000)).all()
+
+
+def test_base_examples_leave_the_episodes_as_they_are(uneven):
+    alone, beside = (EpisodeSampler(uneven, 3, 2, 4, 5, base).episodes([0, 0]) for base in (0, 6))
+    for one, other in zip(alone[:4], beside[:4], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_labels_are_positions_of_classes(uneven):

@@ -10,7 +10,7 @@ import tensorflow as tf
 from episodes_and_noise import SMALL, changed, draw_noise, make_model
 
 from leo_tf.classification.stream import training_steps
-from leo_tf.meta.noise import draw, dropout
+from leo_tf.meta.noise import Order, Step, Uniform, draw, dropout
 
 LARGE = changed(tasks=8, way=5, shot=3, queries=15, num_latents=64, dropout_rate=0.307651)
 DIM = 64
@@ -98,7 +98,9 @@ def test_training_data_start_at_any_step(tiny):
         experiment, train = changed(seed=seed).experiment, tiny["train"]
         model = make_model(train.dim, SMALL)
         dataset = training_steps(model, train, experiment, start).take(count)
-        return [[t.numpy() for t in tf.nest.flatten(element)] for element in dataset]
+        return [
+            [t.numpy() for t in tf.nest.flatten(element) if t is not None] for element in dataset
+        ]
 
     whole = elements(0, 4)
     for step, later in enumerate(elements(2, 2), 2):
@@ -110,3 +112,17 @@ def test_training_data_start_at_any_step(tiny):
         if here.dtype == np.float32:  # labels are always the same, and masks often
             assert (there != here).mean() > 0.3
             assert (next_step != here).mean() > 0.3
+
+
+def test_orders_are_permutations_and_steps_their_number():
+    spec = {"order": Order((400, 3)), "step": Step((2,)), "uniform": Uniform((1000,))}
+    drawn = draw(spec, 0, 7)
+    np.testing.assert_array_equal(np.sort(drawn["order"], axis=1), [[0, 1, 2]] * 400)
+    _, counts = np.unique(drawn["order"].numpy(), axis=0, return_counts=True)
+    assert len(counts) == 6
+    assert abs(counts - 400 / 6).max() < 5 * np.sqrt(400 / 6)
+    np.testing.assert_array_equal(drawn["step"], [7, 7])
+    uniform = drawn["uniform"].numpy()
+    assert uniform.min() >= 0
+    assert uniform.max() < 1
+    assert abs(uniform.mean() - 0.5) < 5 / np.sqrt(12 * 1000)
