@@ -20,10 +20,18 @@ class Episodes(NamedTuple):
     support_labels: "tf.Tensor"  # int32 [tasks, way, shot]
     query: "tf.Tensor"  # [tasks, way, queries, dim]
     query_labels: "tf.Tensor"  # int32 [tasks, way, queries]
-    # Of training steps of methods that ask for them, see `EpisodeSizes.base`; else None.
-    classes: "tf.Tensor | None" = None  # int32 [tasks, way], numbers among the base classes
-    base: "tf.Tensor | None" = None  # [tasks, base, dim], examples of any base classes
-    base_labels: "tf.Tensor | None" = None  # int32 [tasks, base], numbers of the base classes
+
+
+class EpisodesAndBase(NamedTuple):
+    """Episodes with examples of the classes that they are drawn from, see `EpisodeSizes.base`."""
+
+    support: "tf.Tensor"  # as in `Episodes`
+    support_labels: "tf.Tensor"
+    query: "tf.Tensor"
+    query_labels: "tf.Tensor"
+    classes: "tf.Tensor"  # int32 [tasks, way], numbers among all classes
+    base: "tf.Tensor"  # [tasks, base, dim], of any classes
+    base_labels: "tf.Tensor"  # int32 [tasks, base], numbers among all classes
 
 
 class EpisodeSizes(NamedTuple):
@@ -42,7 +50,7 @@ class EpisodeSizes(NamedTuple):
         """Return what an experiment asks for by fields of these names."""
         return cls(experiment.way, experiment.shot, experiment.queries, experiment.tasks)
 
-    def shapes(self, dim: int) -> Episodes:
+    def shapes(self, dim: int) -> Episodes | EpisodesAndBase:
         """Return the shapes of a batch of episodes of embeddings of size `dim`."""
         support = (self.tasks, self.way, self.shot)
         query = (self.tasks, self.way, self.queries)
@@ -50,7 +58,7 @@ class EpisodeSizes(NamedTuple):
         if not self.base:
             return episodes
         base = (self.tasks, self.base)
-        return episodes._replace(classes=support[:2], base=(*base, dim), base_labels=base)
+        return EpisodesAndBase(*episodes, support[:2], (*base, dim), base)
 
 
 class EpisodeSizeError(SettingError):

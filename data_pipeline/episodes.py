@@ -6,7 +6,13 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from data_pipeline.embeddings import EmbeddingSet
-from data_pipeline.episode_sizes import Episodes, EpisodeSizeError, EpisodeSizes, check_episode
+from data_pipeline.episode_sizes import (
+    Episodes,
+    EpisodesAndBase,
+    EpisodeSizeError,
+    EpisodeSizes,
+    check_episode,
+)
 from data_pipeline.normalisation import normalise, normalise_data
 
 __all__ = [
@@ -15,6 +21,7 @@ __all__ = [
     "EpisodeSizeError",
     "EpisodeSizes",
     "Episodes",
+    "EpisodesAndBase",
     "check_episode",
     "class_labels",
     "normalise",
@@ -79,14 +86,20 @@ class EpisodeSampler:
         query = None if support_only else images[..., self.shot :]
         return EpisodeIndices(classes, images[..., : self.shot], query)
 
-    def episodes(self, seed: tf.Tensor) -> Episodes:
+    def episodes(self, seed: tf.Tensor) -> Episodes | EpisodesAndBase:
         """Draw a batch of episodes of L2-normalised embeddings.
 
         Args:
           seed: int32 [2].
         """
-        episodes = self.gather(self.indices(seed)) if self.way else self._none()
-        return self._with_base(episodes, seed) if self.base else episodes
+        if not self.base:
+            return self.gather(self.indices(seed))
+        if self.way:
+            indices = self.indices(seed)
+            episodes, classes = self.gather(indices), indices.classes
+        else:
+            episodes, classes = self._none(), tf.zeros([self.tasks, 0], tf.int32)
+        return EpisodesAndBase(*episodes, classes, *self._base(seed))
 
     def _none(self):
         """Return a batch of episodes without classes."""
@@ -96,11 +109,10 @@ class EpisodeSampler:
             tf.zeros(shapes.support_labels, tf.int32),
             tf.zeros(shapes.query),
             tf.zeros(shapes.query_labels, tf.int32),
-            tf.zeros([self.tasks, 0], tf.int32),
         )
 
-    def _with_base(self, episodes, seed):
-        """Add normalised examples of the base classes, drawn from all images alike."""
+    def _base(self, seed):
+        """Draw normalised examples from all images alike, and the numbers of their classes."""
         rows = tf.random.stateless_uniform(
             [self.tasks, self.base],
             tf.random.fold_in(seed, 2, alg="philox"),
@@ -111,10 +123,8 @@ class EpisodeSampler:
         )
         starts = tf.constant(self.embeddings.starts, tf.int64)
         labels = tf.searchsorted(starts, tf.reshape(rows, [-1]), side="right") - 1
-        return episodes._replace(
-            base=normalise_data(tf.gather(self.embeddings.tensor(), rows)),
-            base_labels=tf.reshape(labels, tf.shape(rows)),
-        )
+        examples = normalise_data(tf.gather(self.embeddings.tensor(), rows))
+        return examples, tf.reshape(labels, tf.shape(rows))
 
     def gather(self, indices: EpisodeIndices) -> Episodes:
         """Look up the normalised embeddings of listed images."""
@@ -123,7 +133,6 @@ class EpisodeSampler:
             class_labels([self.tasks, self.way, self.shot]),
             self.images(indices.classes, indices.query),
             class_labels([self.tasks, self.way, self.queries]),
-            indices.classes if self.base else None,
         )
 
     def images(self, classes: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:

@@ -36,8 +36,7 @@ def cast(tensors, dtype):
     """Return a structure of tensors with its floats in another type."""
 
     def one(tensor):
-        is_float = tensor is not None and tensor.dtype.is_floating
-        return tf.cast(tensor, dtype) if is_float else tensor
+        return tf.cast(tensor, dtype) if tensor.dtype.is_floating else tensor
 
     return tf.nest.map_structure(one, tensors)
 

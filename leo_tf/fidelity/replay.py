@@ -135,7 +135,7 @@ def _inputs(model, golden, step):
     episodes = Episodes(
         support, class_labels(support.shape[:3]), query, class_labels(query.shape[:3])
     )
-    spec = model.noise_spec(Episodes(*(tuple(part.shape) for part in episodes[:4])))
+    spec = model.noise_spec(Episodes(*(tuple(part.shape) for part in episodes)))
     recorded, noise = golden.noise(step), {}
     for name, declared in spec.items():
         if isinstance(declared, tuple):  # recorded as one array

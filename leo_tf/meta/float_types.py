@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from data_pipeline.episodes import Episodes
+from data_pipeline.episodes import Episodes, EpisodesAndBase
 
 ALLOWED = ("float32", "float64")
 
@@ -51,9 +51,9 @@ def cast_floats(values: Any, dtype: str) -> Any:
     return tf.nest.map_structure(cast, values)
 
 
-def cast_episodes(episodes: Episodes, dtype: str) -> Episodes:
+def cast_episodes(episodes: Episodes | EpisodesAndBase, dtype: str) -> Episodes | EpisodesAndBase:
     """Return episodes with examples of one float type; labels that are integers stay so."""
-    return Episodes(
+    return type(episodes)(
         as_inputs(episodes.support, dtype),
         cast_floats(episodes.support_labels, dtype),
         as_inputs(episodes.query, dtype),

@@ -75,12 +75,10 @@ def split(batch: Any, sizes: Sequence[int]) -> list[Any]:
         return [batch]
     starts = [sum(sizes[:part]) for part in range(len(sizes))]
 
-    def cut(start: int, size: int) -> Any:
-        return tf.nest.map_structure(
-            lambda tensor: None if tensor is None else tensor[start : start + size], batch
-        )
-
-    return [cut(start, size) for start, size in zip(starts, sizes, strict=True)]
+    return [
+        tf.nest.map_structure(lambda tensor, a=start, n=size: tensor[a : a + n], batch)
+        for start, size in zip(starts, sizes, strict=True)
+    ]
 
 
 def averaged(parts: Sequence[Part], sizes: Sequence[int]) -> Part:

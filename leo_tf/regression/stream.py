@@ -62,4 +62,4 @@ def held_out_tasks(
     """
     sampler = SinesAndLines(support=points, queries=grid, query_grid=True)
     drawn = sampler(stream_seed(stream, seed, 0), episodes)
-    return Episodes(*(field.numpy() for field in drawn[:4]))
+    return Episodes(*(field.numpy() for field in drawn))

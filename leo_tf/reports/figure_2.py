@@ -34,7 +34,7 @@ def draw(folder: RunFolder, path: str | os.PathLike, seed: int) -> None:
     tasks = held_out_tasks(seed, POOL, "figure 2", grid=GRID)
     sine = posterior.fit(tasks.support, tasks.support_labels).sine_probability
     chosen = np.concatenate([clear_tasks(sine), ambiguous_tasks(sine)])
-    arrays = {name: np.asarray(tasks[i])[chosen] for i, name in enumerate(ARRAYS)}
+    arrays = {name: tasks[i][chosen] for i, name in enumerate(ARRAYS)}
     predictions = predict_tasks(load(folder.saved_model), arrays, SAMPLES)
     x = tasks.query[0, :, 0]
     sines = are_sines(predictions, x)

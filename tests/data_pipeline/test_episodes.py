@@ -89,9 +89,8 @@ def test_sizes_tell_the_shapes_of_a_batch(uneven):
     drawn = EpisodeSampler(uneven, *sizes).episodes([0, 0])
     with_base = sizes._replace(base=7)
     of_base = EpisodeSampler(uneven, *with_base).episodes([0, 0])
-    for sizes, drawn in ((sizes, drawn), (with_base, of_base)):
-        found = tuple(part if part is None else tuple(part.shape) for part in drawn)
-        assert sizes.shapes(uneven.dim) == found
+    for asked, found in ((sizes, drawn), (with_base, of_base)):
+        assert asked.shapes(uneven.dim) == tuple(tuple(part.shape) for part in found)
 
 
 @pytest.mark.parametrize("way", [0, 3])
@@ -113,7 +112,7 @@ def test_base_examples_are_normalised_images_of_the_classes_they_name(uneven, wa
 
 def test_base_examples_leave_the_episodes_as_they_are(uneven):
     alone, beside = (EpisodeSampler(uneven, 3, 2, 4, 5, base).episodes([0, 0]) for base in (0, 6))
-    for one, other in zip(alone[:4], beside[:4], strict=True):
+    for one, other in zip(alone, beside, strict=False):
         np.testing.assert_array_equal(one, other)
 
 

@@ -35,8 +35,7 @@ def quick_config(method):
 
 def assert_declared(model, episodes, noise):
     """Check that a step gets the noise that its model declares."""
-    shapes = (part if part is None else tuple(part.shape) for part in episodes)
-    spec = model.noise_spec(type(episodes)(*shapes))
+    spec = model.noise_spec(type(episodes)(*(tuple(part.shape) for part in episodes)))
     found = tf.nest.map_structure(lambda tensor: tuple(tensor.shape), dict(noise))
     assert found == tf.nest.map_structure(lambda declared: declared.shape, spec)
 
