@@ -14,15 +14,34 @@ class Entry(NamedTuple):
     file: str  # leo_tf/methods/<file>.py has a classifier's `build`; presets go by it, too
     settings: type[Method]
     changes: dict[str, Any] = {}  # of its settings' defaults: what makes it another method
+    paper: str = ""  # authors, year, where to find it
+    learns: str = ""  # what its training decides, in a few words
 
 
 METHODS = {  # by the value of --method
-    "leo": Entry("LEO", "leo", LEOSettings),
-    "leo_no_finetuning": Entry(
-        "LEO (no fine-tuning)", "leo", LEOSettings, {"finetuning_unroll_length": 0}
+    "leo": Entry(
+        "LEO",
+        "leo",
+        LEOSettings,
+        paper="Rusu et al. 2019, arXiv 1807.05960",
+        learns="encoder, decoder and step sizes",
     ),
-    "nearest_centroid": Entry("nearest centroid", "nearest_centroid", Method),
-    "prototypical": Entry("prototypical networks", "prototypical", PrototypicalSettings),
+    "leo_no_finetuning": Entry(
+        "LEO (no fine-tuning)",
+        "leo",
+        LEOSettings,
+        {"finetuning_unroll_length": 0},
+        paper="Rusu et al. 2019, arXiv 1807.05960",
+        learns="encoder, decoder and step sizes",
+    ),
+    "nearest_centroid": Entry("nearest centroid", "nearest_centroid", Method, learns="nothing"),
+    "prototypical": Entry(
+        "prototypical networks",
+        "prototypical",
+        PrototypicalSettings,
+        paper="Snell et al. 2017, arXiv 1703.05175",
+        learns="an embedding and a scale",
+    ),
 }
 DEFAULT = "leo"
 BASELINE = "nearest_centroid"  # what every result is set beside: it needs no training
