@@ -78,10 +78,13 @@ class EpisodicClassifier(RawSupport, MetaModel):
     def task_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
         """Adapt to the support sets and evaluate on the queries."""
         episodes, _ = self.cast(episodes)
+        return self.query_loss(self.adapt(episodes.support), episodes)
+
+    def query_loss(self, params: Any, episodes: Episodes) -> MetaLoss:
+        """Evaluate what was fitted to the support sets on the queries."""
         tasks, way, queries, dim = episodes.query.shape
         query = tf.reshape(episodes.query, [tasks, way * queries, dim])
         labels = tf.reshape(episodes.query_labels, [tasks, way * queries])
-        params = self.adapt(episodes.support)
         scores = self.classify(params, query)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores)
         task_losses = tf.reduce_mean(losses, axis=1)

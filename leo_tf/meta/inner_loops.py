@@ -11,6 +11,7 @@ published code.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -56,17 +57,18 @@ def adapt_latents(
 
 def adapt_parameters(
     learner: Learner,
-    params: tf.Tensor,
-    rate: tf.Tensor | keras.Variable,
+    params: Any,
+    rate: Any,
     batches: Sequence[tuple[tf.Tensor, tf.Tensor]],
     bound: float | None = None,
-) -> tf.Tensor:
-    """Take gradient steps on the generated parameters themselves ("fine-tuning").
+) -> Any:
+    """Take gradient steps on the parameters of tasks ("fine-tuning" of those that LEO generates).
 
     Args:
       learner: gives `gradient(params, inputs, labels)`.
-      params: [tasks, ..., size].
-      rate: [size], the step sizes.
+      params: [tasks, ..., size], or a structure of such tensors.
+      rate: the step sizes, [size] or what else multiplies `params`; of a structure, a structure
+        like it, or one number for all.
       batches: one (inputs, labels) of the support per step.
       bound: float above 0, or None for plain steps.
 
@@ -74,8 +76,16 @@ def adapt_parameters(
       The fine-tuned parameters.
     """
     for inputs, labels in batches:
-        params -= rate * _bounded(learner.gradient(params, inputs, labels), bound)
+        params = descended(params, rate, learner.gradient(params, inputs, labels), bound)
     return params
+
+
+def descended(params: Any, rate: Any, gradient: Any, bound: float | None = None) -> Any:
+    """Return parameters after one step along a gradient, see `adapt_parameters`."""
+    rates = rate if tf.nest.is_nested(rate) else tf.nest.map_structure(lambda _: rate, params)
+    return tf.nest.map_structure(
+        lambda each, step, slope: each - step * _bounded(slope, bound), params, rates, gradient
+    )
 
 
 def _bounded(gradient, bound):

@@ -10,7 +10,10 @@ from leo_tf.meta.serialisation import registered
 
 
 class Learner:
-    """A differentiable loss of generated parameters; `loss` is all that an instance must define."""
+    """A differentiable loss of a task's parameters; `loss` is all that an instance must define.
+
+    Parameters are a tensor, or a structure of tensors where an instance says so.
+    """
 
     metric_names = ()
 
@@ -23,7 +26,7 @@ class Learner:
         """Make a learner of what `get_config` returned."""
         return cls(**config)
 
-    def loss(self, params: tf.Tensor, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def loss(self, params: Any, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """Evaluate generated parameters on labelled examples.
 
         Args:
@@ -40,7 +43,7 @@ class Learner:
         """What the outer step minimises, [tasks]: the mean of the losses of a task's queries."""
         return tf.reduce_mean(self.loss(params, inputs, labels), axis=1)
 
-    def gradient(self, params: tf.Tensor, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def gradient(self, params: Any, inputs: tf.Tensor, labels: tf.Tensor) -> Any:
         """Gradient in `params` of each task's sum of losses; itself differentiable."""
         with tf.GradientTape() as tape:
             tape.watch(params)
@@ -87,17 +90,17 @@ class LinearClassifier(Learner):
         return {"accuracy": share_right(self.logits(params, inputs), _flat(labels, 0))}
 
     def _targets(self, logits, labels):
-        return tf.one_hot(_flat(labels, 0), _sizes(logits)[-1], dtype=logits.dtype)
+        return tf.one_hot(_flat(labels, 0), sizes_of(logits)[-1], dtype=logits.dtype)
 
 
 def _flat(tensor, kept):
     """Merge [tasks, way, examples, *kept] into [tasks, way * examples, *kept]."""
-    tasks, way, examples, *rest = _sizes(tensor)
+    tasks, way, examples, *rest = sizes_of(tensor)
     return tf.reshape(tensor, [tasks, way * examples, *rest[:kept]])
 
 
-def _sizes(tensor):
-    """Sizes of a tensor's axes: numbers where they are known, which are quicker to trace."""
+def sizes_of(tensor: tf.Tensor) -> list[Any]:
+    """Return the sizes of a tensor's axes: numbers where known, which are quicker to trace."""
     if tensor.shape.is_fully_defined():
         return list(tensor.shape)
     dynamic = tf.shape(tensor)
