@@ -145,6 +145,13 @@ class EmbeddingSet:
             self._content = of_rows(self.class_names, self.counts, self.dim, hashes)
         return self._content
 
+    def mean(self) -> np.ndarray:
+        """Return the mean of all images, float64 [dim], without a copy of the embeddings."""
+        total = np.zeros(self.dim)
+        for _, block in self.source().blocks():
+            total += block.sum(axis=0, dtype=np.float64)
+        return total / len(self)
+
     def of_class(self, class_name: Any) -> np.ndarray:
         """Return the embeddings of one class, [count, dim], without copying them.
 

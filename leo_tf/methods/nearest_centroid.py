@@ -1,31 +1,9 @@
 """The nearest class mean of the support: what the embeddings reach without any training."""
 
-import tensorflow as tf
-
 from data_pipeline.embeddings import EmbeddingSet
 from leo_tf.config.methods.meta_learner import Method
+from leo_tf.meta.centroids import nearest_centroid
 from leo_tf.meta.classifier import Classifier
-from leo_tf.meta.presence import as_mask, mean_of_examples, zero_absent
-
-
-def nearest_centroid(
-    support: tf.Tensor, present: tf.Tensor | None = None
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Classify by the nearest class mean of the support, as a linear classifier.
-
-    Args:
-      support: [tasks, way, shot, dim].
-      present: which examples there are, [tasks, way, shot]; None for all.
-
-    Returns:
-      Weights [tasks, way, dim] and biases [tasks, way]; their scores rank the classes like the
-      negative squared Euclidean distance to the centroids.
-    """
-    if present is not None:
-        present = as_mask(present, support)
-        support = zero_absent(support, present)
-    centroids = mean_of_examples(support, present)
-    return centroids, -0.5 * tf.reduce_sum(tf.square(centroids), axis=-1)
 
 
 def build(settings: Method, train: EmbeddingSet) -> Classifier:

@@ -45,7 +45,11 @@ EVALUATE = {"dataset": "tiny", "way": 3, "shot": 2, "episodes": 20}
         ("inner_lr_init", "nan", "inner_lr_init must be a finite number, not nan"),
         ("train_on_val", "perhaps", "flag --train_on_val=perhaps"),
         ("learning_rate", 1, "Unknown command line flag 'learning_rate'"),
-        ("method", "magic", "method of a classification must be one of leo, leo_no_finetuning"),
+        (
+            "method",
+            "magic",
+            "method of a classification must be one of nearest_centroid, simple_shot",
+        ),
         ("experiment", "sorting", "experiment must be classification or regression"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipeline.episodes import EpisodeSampler, EpisodeSizes
+from data_pipeline.normalisation import normalise
 from leo_tf import methods
 from leo_tf.classification.evaluation import Evaluator
 from leo_tf.classification.export import export, load
@@ -118,11 +119,14 @@ def test_a_saved_model_scores_raw_embeddings_alike_at_any_scale(trained, episode
     export(classifier, dim, tmp_path / "saved_model", config.flat())
     saved = load(tmp_path / "saved_model", dim)
     assert (saved.classify is None) == (classifier.classify is None)
-    expected = scores_of(classifier, episodes.support, episodes.query)
+    raw = episodes.support, episodes.query
+    expected = scores_of(classifier, *(normalise(part, classifier.mean) for part in raw))
     loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
     query = tf.reshape(episodes.query, [TASKS, -1, dim])
-    for scale in (1e-30, 7.0, 1e19, 1e30):
-        found = loaded.classify(loaded.adapt(scale * episodes.support), 0.25 * scale * query)
+    # A mean, which is subtracted first, has the units of the raw embeddings.
+    scales = (1e-30, 7.0, 1e19, 1e30) if classifier.mean is None else (1.0,)
+    for scale in scales:
+        found = loaded.classify(loaded.adapt(scale * episodes.support), scale * query)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
         for each in (classifier, saved):
             found = each.score(each.fit(scale * episodes.support), scale * query)
@@ -147,5 +151,5 @@ def test_absent_examples_change_nothing_where_a_method_takes_a_mask(trained, epi
     np.testing.assert_array_equal(found, expected)
     one = classifier.fit(episodes.support[:, :, :1])
     alone = classifier.fit(episodes.support, np.arange(SHOT) < np.ones([TASKS, WAY, 1]))
-    for masked, cut in zip(tf.nest.flatten(alone), tf.nest.flatten(one), strict=True):
-        np.testing.assert_allclose(masked, cut, rtol=1e-4, atol=1e-5)
+    masked, cut = (classifier.score(fitted, episodes.query[:, 0]) for fitted in (alone, one))
+    np.testing.assert_allclose(masked, cut, rtol=1e-4, atol=1e-5)

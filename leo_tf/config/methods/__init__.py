@@ -2,7 +2,9 @@
 
 from typing import Any, NamedTuple
 
+from leo_tf.config.methods.fine_tuning import FineTuningSettings
 from leo_tf.config.methods.leo import LEOSettings
+from leo_tf.config.methods.logistic_regression import LogisticRegressionSettings
 from leo_tf.config.methods.meta_learner import Method
 from leo_tf.config.methods.prototypical import PrototypicalSettings
 
@@ -19,6 +21,34 @@ class Entry(NamedTuple):
 
 
 METHODS = {  # by the value of --method
+    "nearest_centroid": Entry("nearest centroid", "nearest_centroid", Method, learns="nothing"),
+    "simple_shot": Entry(
+        "SimpleShot",
+        "simple_shot",
+        Method,
+        paper="Wang et al. 2019, arXiv 1911.04623",
+        learns="the mean of the base classes' images",
+    ),
+    "logistic_regression": Entry(
+        "logistic regression",
+        "logistic_regression",
+        LogisticRegressionSettings,
+        learns="nothing",
+    ),
+    "fine_tuning": Entry(
+        "fine-tuning",
+        "fine_tuning",
+        FineTuningSettings,
+        paper="Rusu et al. 2019, arXiv 1807.05960 (its ablation)",
+        learns="nothing",
+    ),
+    "prototypical": Entry(
+        "prototypical networks",
+        "prototypical",
+        PrototypicalSettings,
+        paper="Snell et al. 2017, arXiv 1703.05175",
+        learns="an embedding and a scale",
+    ),
     "leo": Entry(
         "LEO",
         "leo",
@@ -33,14 +63,6 @@ METHODS = {  # by the value of --method
         {"finetuning_unroll_length": 0},
         paper="Rusu et al. 2019, arXiv 1807.05960",
         learns="encoder, decoder and step sizes",
-    ),
-    "nearest_centroid": Entry("nearest centroid", "nearest_centroid", Method, learns="nothing"),
-    "prototypical": Entry(
-        "prototypical networks",
-        "prototypical",
-        PrototypicalSettings,
-        paper="Snell et al. 2017, arXiv 1703.05175",
-        learns="an embedding and a scale",
     ),
 }
 DEFAULT = "leo"
