@@ -24,6 +24,7 @@ def run(
     description: str,
     argv: Sequence[Any] | None = None,
     operands: str | None = None,
+    prepare: Callable[[list[str]], Callable[[str], str | None]] | None = None,
 ) -> None:
     """Parse flags and run a command, then exit.
 
@@ -42,9 +43,11 @@ def run(
         for it: paths and numbers. By default those of this process.
       operands: what the arguments that are no flags are, if there must be any; `main` gets their
         list.
+      prepare: defines further flags, as the arguments ask for, before these are read; returns what
+        explains in a line why a flag is unknown, or None.
     """
     with process.borrowed(own=argv is None):
-        status, message = _outcome(lambda: _run(main, values, description, argv, operands))
+        status, message = _outcome(lambda: _run(main, values, description, argv, operands, prepare))
         lost, why = _outcome(sys.stdout.flush)
         if lost and argv is None:
             _abandon_output()
@@ -56,18 +59,22 @@ def run(
     sys.exit(status)
 
 
-def _run(main, values, description, argv, operands):
+def _run(main, values, description, argv, operands, prepare):
     """Answer `--help` and `--version`, or run the command; returns the exit status."""
     for name in values:
         values[name].unparse()
     argv = _arguments(argv)
+    explain = prepare(argv) if prepare else None
     if not {"--help", "-help", "-h"}.isdisjoint(argv):
         print(f"{description.strip()}\n\n{_help(values)}".rstrip())
         return 0
     if not {"--version", "-version"}.isdisjoint(argv):
         print(f"leo-tf {__version__}")
         return 0
-    arguments = values(argv)[1:]
+    try:
+        arguments = values(argv)[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise flags.Error((explain and explain(error.flagname)) or str(error)) from None
     if arguments and not operands:
         raise flags.Error(f"every argument is a flag, --name=value; what is {arguments[0]!r}?")
     if operands and not arguments:

@@ -13,6 +13,7 @@ A default [in brackets] gives way to the published value for miniImageNet and ti
 1 and 5 shots, and to a tuned one where there is one, as for glyphs; --preset=paper asks for the
 paper's settings by name, and other flags still override them. [a; b] is the default of
 classification and that of sines_and_lines; where one is -, that kind of run has no such flag.
+--method=NAME --help shows the flags of another method; python -m leo_tf.methods lists them all.
 """
 
 import importlib
@@ -31,19 +32,19 @@ from leo_tf.training.run_folder import RunFolder
 
 FLAGS = flags.FlagValues()
 define, path = command_line.definer(FLAGS), command_line.path
-settings.define_all(FLAGS)
+METHOD_FLAGS = settings.MethodFlags(FLAGS, start_tensorflow)
 define(path, "data_path", DATA_PATH, "folder of <dataset>/<crop>/<split>_embeddings.pkl")
-define(path, "run_dir", None, "folder of the run [runs/<data set, sizes, method>/seed<seed>]")
+define(path, "run_dir", None, "folder of the run [runs/<data set, sizes>/<method>/seed<seed>]")
 
 
 def main() -> int:
     """Run as the flags say."""
     with command_line.flags_at_fault():
-        config = settings.configuration(FLAGS)
+        config = METHOD_FLAGS.configuration()
     folder = RunFolder(FLAGS.run_dir or config.run_dir)
     older = None if FLAGS.preset else folder.older()
     with command_line.flags_at_fault():
-        config = settings.configuration(FLAGS, base=older)
+        config = METHOD_FLAGS.configuration(older)
         if config.experiment.kind == "classification":
             check_dataset(FLAGS.data_path, config.experiment.dataset, config.experiment.crop)
     splits = None
@@ -71,7 +72,7 @@ def main() -> int:
 
 def cli(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    command_line.run(main, FLAGS, __doc__, argv)
+    command_line.run(main, FLAGS, __doc__, argv, prepare=METHOD_FLAGS.prepare)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from leo_tf.classification.protocol import (
     training,
 )
 from leo_tf.config.methods import BASELINE, DEFAULT, METHODS
+from leo_tf.config.methods import title as title_of
 from leo_tf.meta.classifier import Classifier
 from leo_tf.published.reference import published
 from leo_tf.training.ending import remarks
@@ -88,7 +89,7 @@ def table(result: Mapping[str, Any]) -> str:
         f"{result['queries']} queries per class"
     )
     method = result.get("method", DEFAULT)
-    title = METHODS[method].title if method in METHODS else method
+    title = title_of(method)
     setting = (result[name] for name in ("dataset", "crop", "way", "shot"))
     others = published(*setting) if result["split"] == "test" else []
     notes = ["± is the 95 % interval of the mean over the episodes."]

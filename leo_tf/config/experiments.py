@@ -1,17 +1,14 @@
-"""The two experiments, and what a run computes: an experiment, a method and their settings."""
+"""The two experiments: their settings, and the methods that each has."""
 
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from data_pipeline import seeds
-from leo_tf.config import presets
-from leo_tf.config.methods import DEFAULT, METHODS, Entry
+from leo_tf.config.methods import METHODS, Entry
 from leo_tf.config.methods.leo_regression import LEORegressionSettings
-from leo_tf.config.methods.meta_learner import Method
-from leo_tf.config.older import completed
-from leo_tf.config.settings import Settings, fields_by_name, setting, with_default
+from leo_tf.config.settings import Settings, setting, with_default
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +65,8 @@ class Classification(Experiment):
     @property
     def folder(self) -> str:
         """What sets a run apart, as the name of its folder."""
-        return f"{self.dataset}_{self.way}way_{self.shot}shot"
+        name = f"{self.dataset}_{self.way}way_{self.shot}shot"
+        return f"{name}_train_on_val" if self.train_on_val else name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,140 +146,3 @@ class Regression(Experiment):
 
 
 EXPERIMENTS = {each.kind: each for each in (Classification, Regression)}
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """Everything that decides what a run computes."""
-
-    experiment: Classification | Regression
-    method: str
-    settings: Method
-    preset: str | None = dataclasses.field(default=None, compare=False)  # asked for by name
-
-    @property
-    def run_dir(self) -> str:
-        """The folder of the run where the user names none."""
-        name = self.experiment.folder
-        if self.method != DEFAULT:
-            name += f"_{self.method}"
-        if self.preset is not None:
-            name += f"_{self.preset}"
-        return f"runs/{name}/seed{self.experiment.seed}"
-
-    def flat(self) -> dict[str, Any]:
-        """Return {name: value} of all settings, as in flags and config.json.
-
-        A preset is not among them: it decides settings, and they are all there.
-        """
-        return {
-            "experiment": self.experiment.kind,
-            "method": self.method,
-            **dataclasses.asdict(self.experiment),
-            **dataclasses.asdict(self.settings),
-        }
-
-    def training(self) -> dict[str, Any]:
-        """Return those of `flat` that training depends on."""
-        of_tests = {
-            field.name
-            for part in (self.experiment, self.settings)
-            for field in dataclasses.fields(part)
-            if not field.metadata["trains"]
-        }
-        return {name: value for name, value in self.flat().items() if name not in of_tests}
-
-
-def make_config(
-    experiment: str | None = None,
-    method: str | None = None,
-    preset: str | None = None,
-    **settings: Any,
-) -> Config:
-    """Build a checked configuration from presets and the settings that replace them.
-
-    Args:
-      experiment: classification or regression; None for that of the data set.
-      method: a key of the experiment's methods; None for LEO.
-      preset: one that is asked for by name, see `leo_tf.config.presets`; None for that of method,
-        data set and shot.
-      **settings: fields of the experiment and of the method's settings; None stands for the value
-        of the preset, or for the default.
-
-    Raises:
-      ValueError: one line, if a value makes no sense.
-    """
-    given = {name: value for name, value in settings.items() if value is not None}
-    kind, method = _chosen(experiment, method, given)
-    entry = kind.methods[method]
-    dataset = given.get("dataset", kind.dataset)
-    shot = given.get("shot", getattr(kind, "shot", None))
-    of_data = presets.preset(entry.file, dataset, shot, preset)
-    config = _assemble(kind, method, {**of_data, **entry.changes, **given})
-    return dataclasses.replace(config, preset=preset)
-
-
-def config_from_flat(flat: Mapping[str, Any]) -> Config:
-    """Rebuild a configuration from what `Config.flat` returned, in this version or an older one.
-
-    What an older version did not know has its default, not that of a preset; or what it was, if
-    the code had it fixed.
-
-    Raises:
-      ValueError: one line, if it has a setting that this version does not know, or a bad value.
-    """
-    settings = dict(flat)
-    experiment, method = settings.pop("experiment", None), settings.pop("method", None)
-    kind, method = _chosen(experiment, method, settings)
-    entry = kind.methods[method]
-    if kind is Regression:
-        defaults = fields_by_name([kind, entry.settings])
-        settings = completed(settings, {name: f.default for name, f in defaults.items()})
-    return _assemble(kind, method, {**entry.changes, **settings})
-
-
-def _chosen(experiment, method, given):
-    """Return the experiment's class, by default that of the data set, and the method's name."""
-    if experiment is None:
-        of_functions = given.get("dataset") == Regression.dataset
-        experiment = Regression.kind if of_functions else Classification.kind
-    if experiment not in EXPERIMENTS:
-        known = " or ".join(EXPERIMENTS)
-        raise ValueError(f"experiment must be {known}, not {experiment!r}")
-    kind, method = EXPERIMENTS[experiment], DEFAULT if method is None else method
-    if method not in kind.methods:
-        known = ", ".join(kind.methods)
-        raise ValueError(f"method of a {experiment} must be one of {known}, not {method!r}")
-    return kind, method
-
-
-def _check_names(kind, method, names):
-    """Raise a ValueError, one line, if a setting is not among the experiment's or the method's."""
-    unknown = set(names) - _names(kind) - _names(kind.methods[method].settings)
-    if not unknown:
-        return
-    owner = f"--method={method}"
-    of_all_methods = set().union(*(_names(entry.settings) for entry in kind.methods.values()))
-    if foreign := unknown - of_all_methods:
-        unknown, owner = foreign, f"--dataset={kind.dataset}" if kind is Regression else kind.kind
-    raise ValueError(f"{owner} has no setting {', '.join(sorted(unknown))}; leave it out")
-
-
-def _names(settings):
-    return {field.name for field in dataclasses.fields(settings)}
-
-
-def _assemble(kind, method, values):
-    """Make the `Config` of values by name, each the experiment's or the method's."""
-    _check_names(kind, method, values)
-    for name, fixed in kind.methods[method].changes.items():
-        if values[name] != fixed:
-            raise ValueError(
-                f"--method={method} has {name} {fixed}, not {values[name]}; leave it out, or "
-                "choose another method"
-            )
-    experiment, settings = (
-        each(**{name: value for name, value in values.items() if name in _names(each)})
-        for each in (kind, kind.methods[method].settings)
-    )
-    return Config(experiment, method, settings)

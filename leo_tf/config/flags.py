@@ -1,17 +1,20 @@
 """Settings as flags of a command: a flag for every field of the settings classes."""
 
-from collections.abc import Callable, Iterable
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
 
 from absl import flags
 
-from leo_tf.config.experiments import (
-    EXPERIMENTS,
-    Classification,
+from leo_tf.config.configuration import (
     Config,
+    check_method,
     config_from_flat,
+    has_method,
     make_config,
+    method_entry,
 )
-from leo_tf.config.methods import DEFAULT
+from leo_tf.config.experiments import EXPERIMENTS, Classification
+from leo_tf.config.methods import DEFAULT, own
 from leo_tf.config.presets import described
 from leo_tf.config.settings import fields_by_name
 
@@ -21,79 +24,149 @@ _DEFINE: dict[object, Callable[..., object]] = {
     bool: flags.DEFINE_bool,
     str: flags.DEFINE_string,
 }
+_CHOICES = ("experiment", "method", "preset")
 
 
-def define_all(values: flags.FlagValues) -> None:
-    """Define --experiment, --method, --preset and a flag for every setting."""
-    kinds = ", ".join(EXPERIMENTS)
-    flags.DEFINE_string("experiment", None, f"{kinds} [that of the data set]", flag_values=values)
-    methods = ", ".join(Classification.methods)
-    flags.DEFINE_string("method", None, f"{methods} [{DEFAULT}]", flag_values=values)
-    named = f"settings to start from: {described()} [those tuned or published for the data set]"
-    flags.DEFINE_string("preset", None, named, flag_values=values)
-    define(values, _fields())
+class MethodFlags:
+    """Flags of a command that takes --method: those of the experiments, and of that method alone.
+
+    Args:
+      values: where they are defined; it may have others.
+      before_own: called before a user's own file is executed.
+    """
+
+    def __init__(self, values: flags.FlagValues, before_own: Callable[[], None]) -> None:
+        self._values, self._before_own = values, before_own
+        kinds = ", ".join(EXPERIMENTS)
+        flags.DEFINE_string(
+            "experiment", None, f"{kinds} [that of the data set]", flag_values=values
+        )
+        methods = f"{', '.join(Classification.methods)}, or your own: path/to/file.py"
+        flags.DEFINE_string("method", None, f"{methods} [{DEFAULT}]", flag_values=values)
+        named = f"settings to start from: {described()} [those tuned or published for the data set]"
+        flags.DEFINE_string("preset", None, named, flag_values=values)
+        self._defined: list[str] = []
+        self._define(DEFAULT)
+
+    def prepare(self, argv: Sequence[str]) -> Callable[[str], str | None]:
+        """Define the settings of the method that a command line names, instead of another's.
+
+        Returns:
+          Tells in a line whose flag a name is that this method does not have; None if nobody's.
+
+        Raises:
+          flags.Error: if the command line cannot be read, or there is no such method.
+        """
+        method = _method_in(argv)
+        method = DEFAULT if method is None else method
+        try:
+            check_method(Classification, method)
+            if own.is_own(method):
+                self._before_own()
+            self._define(method)
+        except ValueError as error:
+            raise flags.Error(f"--{error}") from None
+        return lambda name: _whose(name, method)
+
+    def configuration(self, base: Config | None = None) -> Config:
+        """Build the configuration that the flags ask for, see `configuration`."""
+        return configuration(self._values, [*_CHOICES, *self._defined], base)
+
+    def _define(self, method):
+        for name in self._defined:
+            delattr(self._values, name)
+        self._defined = []
+        kinds = [kind for kind, each in EXPERIMENTS.items() if has_method(each, method)]
+        if own.is_own(method):
+            taken = {*_names(Classification), *self._values, "help", "version", "flagfile"}
+            for name in _names(method_entry(Classification, method).settings) & taken:
+                raise ValueError(
+                    f"method {method}: its setting {name} has the name of another flag"
+                )
+        names = [*fields_by_name(_classes(kinds, method))]
+        define(self._values, names, kinds, method)
+        self._defined = names
 
 
 def define(
-    values: flags.FlagValues, names: Iterable[str], kinds: Iterable[str] = tuple(EXPERIMENTS)
+    values: flags.FlagValues,
+    names: Iterable[str],
+    kinds: Iterable[str] = tuple(EXPERIMENTS),
+    method: str = DEFAULT,
 ) -> None:
     """Define flags of some settings, for some kinds of experiment; unset ones take the preset."""
-    fields = _fields()
+    classes = _classes(kinds, method)
+    fields = fields_by_name(classes)
+    changes = [method_entry(EXPERIMENTS[kind], method).changes for kind in kinds]
     for name in names:
         field = fields[name]
-        meaning = f"{field.metadata['help']} [{_default(name, kinds)}]"
+        meaning = f"{field.metadata['help']} [{_default(name, classes, changes)}]"
         _DEFINE[field.type](name, None, meaning, flag_values=values)
 
 
 def configuration(
-    values: flags.FlagValues, names: Iterable[str] = (), base: Config | None = None, **more: str
+    values: flags.FlagValues, names: Iterable[str], base: Config | None = None, **more: str
 ) -> Config:
     """Build the configuration that flags ask for.
 
     Args:
       values: the flags.
-      names: the settings that have a flag; by default all, with the experiment and the method.
+      names: the settings that have a flag, and experiment, method and preset if they have.
       base: where settings whose flag is not set come from; None for presets and defaults.
       **more: further arguments of `make_config`.
 
     Raises:
       ValueError: one line, if they make no sense.
     """
-    names = [*names] or ["experiment", "method", "preset", *_fields()]
     asked = {name: values[name].value for name in names if values[name].value is not None}
     try:
         if base is not None:
-            return config_from_flat({**base.flat(), **asked})
+            return config_from_flat({**base.flat(), **asked}, execute="method" in asked)
         return make_config(**asked, **more)
     except ValueError as error:
         about, _, _ = str(error).partition(" ")
         raise ValueError(f"--{error}" if about in asked else str(error)) from None
 
 
-def _fields():
-    """Fields of all settings classes by name; those of classification first."""
-    classes = []
+def _method_in(argv):
+    """Return the value of --method in a command line, or in a file of flags that it names."""
+    values = flags.FlagValues()
+    values.set_gnu_getopt()
+    flags.DEFINE_string("method", None, "", flag_values=values)
+    values(argv, known_only=True)
+    return values.method
+
+
+def _whose(flag, method):
+    """Tell in a line which other methods, or which experiment, have a flag; None if none has."""
+    names, methods, others = {flag, flag.removeprefix("no")}, {}, []
     for kind in EXPERIMENTS.values():
-        classes += [kind, *(entry.settings for entry in kind.methods.values())]
-    return fields_by_name(classes)
+        if names & _names(kind) and not has_method(kind, method):
+            others.append(f"--dataset={kind.dataset}")
+        methods |= {
+            name: None for name, each in kind.methods.items() if names & _names(each.settings)
+        }
+    if methods:
+        others.insert(0, f"--method={', '.join(methods)}")
+    if not others:
+        return None
+    return f"--{flag} is a flag of {' and '.join(others)}, not of --method={method}; leave it out"
 
 
-def _default(name, kinds):
+def _classes(kinds, method):
+    """Return the settings classes of experiments, each followed by that of a method there."""
+    pairs = ((kind, method_entry(kind, method).settings) for kind in map(EXPERIMENTS.get, kinds))
+    return [each for pair in pairs for each in pair]
+
+
+def _names(settings):
+    return {field.name for field in dataclasses.fields(settings)}
+
+
+def _default(name, classes, changes):
     """Write the default of a setting, or those of both experiments if they differ."""
-    found = [_default_in(EXPERIMENTS[kind], name) for kind in kinds]
+    found = []
+    for i, change in enumerate(changes):
+        fields = fields_by_name(classes[2 * i : 2 * i + 2])
+        found.append(str(change.get(name, fields[name].default)) if name in fields else "-")
     return found[0] if name == "dataset" else "; ".join(dict.fromkeys(found))
-
-
-def _default_in(kind, name):
-    """Write a setting's default in an experiment; where methods differ, that of each."""
-    own = fields_by_name([kind])
-    if name in own:
-        return str(own[name].default)
-    of_methods: dict[str, list[str]] = {}
-    for method, entry in kind.methods.items():
-        fields = fields_by_name([entry.settings])
-        if name in fields:
-            default = str(entry.changes.get(name, fields[name].default))
-            of_methods.setdefault(default, []).append(method)
-    first, *others = of_methods or ["-"]
-    return ", ".join([first, *(f"{each} for {', '.join(of_methods[each])}" for each in others)])

@@ -74,7 +74,7 @@ def test_named_presets_are_of_settings_that_there_are():
 
 def test_help_lists_them_with_their_data_sets():
     values = flags.FlagValues()
-    setting_flags.define_all(values)
+    setting_flags.MethodFlags(values, before_own=lambda: None)
     text = values["preset"].help
     assert "paper, for miniImageNet at shot 1 or 5, tieredImageNet at shot 1 or 5, sines" in text
 

@@ -64,7 +64,7 @@ def settings_classes():
     return [*EXPERIMENTS.values(), *dict.fromkeys(methods)]
 
 
-def test_a_name_in_two_classes_has_one_type_and_one_text():
+def test_a_name_has_one_type_everywhere():
     by_name = {}
     for kind in settings_classes():
         for field in dataclasses.fields(kind):
@@ -72,6 +72,19 @@ def test_a_name_in_two_classes_has_one_type_and_one_text():
     assert len(by_name) > 35
     for name, fields in by_name.items():
         assert len({field.type for field in fields}) == 1, name
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_one_command_line_may_ask_for_has_one_text_and_one_bound(method):
+    by_name = {}
+    for kind in EXPERIMENTS.values():
+        if method in kind.methods:
+            for field in (
+                *dataclasses.fields(kind),
+                *dataclasses.fields(kind.methods[method].settings),
+            ):
+                by_name.setdefault(field.name, []).append(field)
+    for name, fields in by_name.items():
         assert len({field.metadata["help"] for field in fields}) == 1, name
         assert len({field.metadata["bounds"] for field in fields}) == 1, name
 
@@ -95,32 +108,70 @@ def test_search_spaces_hold_values_that_are_allowed():
                 dataclasses.replace(kind(), **{field.name: field.type(value)})
 
 
-def test_every_setting_is_a_flag_with_its_text_and_defaults():
+def flags_of(*argv):
+    """Return the flags of a command line, and what tells whose another is."""
     values = flags.FlagValues()
-    setting_flags.define_all(values)
-    for kind in settings_classes():
-        for field in dataclasses.fields(kind):
+    flags.DEFINE_string("run_dir", None, "a flag of the command", flag_values=values)
+    defined = setting_flags.MethodFlags(values, before_own=lambda: None)
+    return values, defined.prepare(["run", *argv])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_s_settings_alone_are_flags_with_their_texts_and_defaults(method):
+    values, _ = flags_of("--shot", "2", "--method", method)
+    kinds = [kind for kind in EXPERIMENTS.values() if method in kind.methods]
+    expected = {"experiment", "method", "preset", "run_dir"}
+    for kind in kinds:
+        expected |= {field.name for field in dataclasses.fields(kind)}
+        for field in dataclasses.fields(kind.methods[method].settings):
+            expected.add(field.name)
             assert values[field.name].help.startswith(field.metadata["help"]), field.name
             assert values[field.name].value is None
-    assert values["num_latents"].help.endswith("[64; 32]")
-    assert values["way"].help.endswith("[5; -]")
-    assert values["points"].help.endswith("[-; 5]")
-    assert values["kl_weight"].help.endswith("[0.001]")
+    assert set(values) == expected
 
 
-def test_help_tells_where_methods_differ(monkeypatch):
+def test_help_tells_the_default_of_each_experiment_and_of_the_method(monkeypatch):
     @dataclasses.dataclass(frozen=True)
     class Toy(MetaLearner):
         outer_lr: float = with_default(MetaLearner, "outer_lr", 0.5)
         margin: float = setting(2.0, "a margin")
 
+    values, _ = flags_of()
+    told = {"num_latents": "[64; 32]", "way": "[5; -]", "points": "[-; 5]", "kl_weight": "[0.001]"}
+    for name, default in told.items():
+        assert values[name].help.endswith(default)
     monkeypatch.setitem(METHODS, "toy", Entry("toy", "toy", Toy))
-    values = flags.FlagValues()
-    setting_flags.define_all(values)
-    assert values["outer_lr"].help.endswith("[0.0001, 0.5 for toy; 0.0002]")
-    assert values["margin"].help.endswith("a margin [2.0; -]")
-    assert values["finetuning_unroll_length"].help.endswith("[5, 0 for leo_no_finetuning; 0]")
-    assert values["method"].help.endswith("toy [leo]")
+    values, whose = flags_of("--method=toy")
+    assert values["outer_lr"].help.endswith("[0.5]")
+    assert values["margin"].help.endswith("a margin [2.0]")
+    assert values["method"].help.endswith("toy, or your own: path/to/file.py [leo]")
+    values, _ = flags_of("--method=leo_no_finetuning")
+    assert values["finetuning_unroll_length"].help.endswith("[0]")
+    _, whose = flags_of("--method=nearest_centroid")
+    assert whose("margin") == (
+        "--margin is a flag of --method=toy, not of --method=nearest_centroid; leave it out"
+    )
+    assert "is a flag of --method=leo, leo_no_finetuning" in whose("kl_weight")
+    assert "of --dataset=sines_and_lines, not of" in whose("points")
+    assert whose("shots") is None
+
+
+def test_the_method_is_found_wherever_a_command_line_names_it(tmp_path):
+    file = tmp_path / "flags"
+    file.write_text("# a comment\n--method=nearest_centroid\n")
+    for argv in (
+        ["--method=leo", "--method=nearest_centroid"],
+        ["--notrain_on_val", "-method", "nearest_centroid", "--seed", "3"],
+        [f"--flagfile={file}"],
+        ["--kl_weight=3", "--flagfile", str(file)],
+    ):
+        values, _ = flags_of(*argv)
+        assert "kl_weight" not in values, argv
+        assert "shot" in values
+    with pytest.raises(
+        flags.Error, match="not 'nearest_centroids'; did you mean nearest_centroid?"
+    ):
+        flags_of("--method=nearest_centroids")
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -173,6 +224,24 @@ def test_presets_are_of_methods_and_settings_that_there_are():
 
 
 @pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "glyphs_5way_1shot/seed0"),
+        ({"way": 20, "shot": 5, "seed": 3}, "glyphs_20way_5shot/seed3"),
+        ({"method": "nearest_centroid"}, "glyphs_5way_1shot/nearest_centroid/seed0"),
+        (
+            {"method": "leo_no_finetuning", "train_on_val": True},
+            "glyphs_5way_1shot_train_on_val/leo_no_finetuning/seed0",
+        ),
+        ({"dataset": "miniImageNet", "preset": "paper"}, "miniImageNet_5way_1shot_paper/seed0"),
+        ({"dataset": "sines_and_lines"}, "sines_and_lines/seed0"),
+    ],
+)
+def test_runs_of_different_methods_and_data_lie_apart(settings, expected):
+    assert make_config(**settings).run_dir == f"runs/{expected}"
+
+
+@pytest.mark.parametrize(
     ("settings", "line"),
     [
         ({"experiment": "sorting"}, "experiment must be classification or regression, not 'sort"),
@@ -197,13 +266,6 @@ def test_what_makes_no_sense_together_is_refused(settings, line):
         make_config(**settings)
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_a_run_s_folder_tells_what_it_is_of():
-    assert make_config(seed=3).run_dir == "runs/glyphs_5way_1shot/seed3"
-    assert make_config(dataset="sines_and_lines").run_dir == "runs/sines_and_lines/seed0"
-    other = make_config(method="nearest_centroid", way=20)
-    assert other.run_dir == "runs/glyphs_20way_1shot_nearest_centroid/seed0"
 
 
 @pytest.mark.parametrize(

@@ -67,3 +67,8 @@ METHODS = {  # by the value of --method
 }
 DEFAULT = "leo"
 BASELINE = "nearest_centroid"  # what every result is set beside: it needs no training
+
+
+def title(method: str) -> str:
+    """Return what reports call a method: by its name here, or that of a user's own file."""
+    return METHODS[method].title if method in METHODS else method.removesuffix(".py")
