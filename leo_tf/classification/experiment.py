@@ -9,7 +9,7 @@ import keras
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import EpisodeSizes, default_queries
 from leo_tf import methods, provenance
-from leo_tf.classification import inputs
+from leo_tf.classification import inputs, own_method
 from leo_tf.classification.evaluation import AccuracyValidation, Evaluator
 from leo_tf.classification.export import export, load
 from leo_tf.classification.inputs import Splits
@@ -18,7 +18,7 @@ from leo_tf.classification.result import measure
 from leo_tf.classification.stream import training_steps
 from leo_tf.config import Config
 from leo_tf.config.experiments import Classification
-from leo_tf.config.methods import DEFAULT
+from leo_tf.config.methods import DEFAULT, own
 from leo_tf.meta.classifier import Classifier
 from leo_tf.training import saved_model
 from leo_tf.training.claims import claim
@@ -73,6 +73,8 @@ def make(config: Config, train: EmbeddingSet) -> Classifier:
     """
     keras.utils.set_random_seed(config.experiment.seed)
     sizes = EpisodeSizes.of(config.experiment)
+    if method := own.of(config.settings):
+        return own_method.build(method, config, train, sizes)
     return methods.build(config.method, config.settings, train, sizes)
 
 

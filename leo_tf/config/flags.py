@@ -62,6 +62,7 @@ class MethodFlags:
         try:
             check_method(Classification, method)
             if own.is_own(method):
+                own.read(method)
                 self._before_own()
             self._define(method)
         except ValueError as error:

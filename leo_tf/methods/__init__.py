@@ -2,17 +2,20 @@
 
 import importlib
 import inspect
+from typing import TYPE_CHECKING
 
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import EpisodeSizes
 from leo_tf.config.methods import METHODS, own
 from leo_tf.config.methods.meta_learner import Method
-from leo_tf.meta.classifier import Classifier
+
+if TYPE_CHECKING:  # since `python -m leo_tf.methods --help` needs no TensorFlow
+    from leo_tf.meta.classifier import Classifier
 
 
 def build(
     method: str, settings: Method, train: EmbeddingSet, sizes: EpisodeSizes | None = None
-) -> Classifier:
+) -> "Classifier":
     """Make the classifier of a method.
 
     Args:

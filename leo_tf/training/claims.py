@@ -5,8 +5,9 @@ import os
 import secrets
 from collections.abc import Mapping
 
-from data_pipeline import paths
+from data_pipeline import atomic, paths
 from leo_tf.config import Config
+from leo_tf.config.methods import own
 from leo_tf.training.run_folder import FORMAT, STREAM, RunFolder, steps_in, write_json
 
 ELSEWHERE = "choose another --run_dir"
@@ -32,6 +33,7 @@ def check(folder: RunFolder, config: Config, data: Mapping[str, str] | None = No
         _check_unclaimed(folder, config)
         return
     theirs, beside = folder.written()
+    _check_own_method(folder, config, beside["origin"].get("method_digest"))
     _check_settings(folder, config, theirs)
     _check_data(folder, beside["origin"].get("data"), data or {})
     if beside["stream"] != STREAM and not _is_finished(folder, config, theirs):
@@ -63,7 +65,11 @@ def claim(folder: RunFolder, config: Config, data: Mapping[str, str] | None = No
     made = [each for each in (folder.path, *folder.path.parents) if not each.exists()]
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
-        origin = {"run": secrets.token_hex(8), "data": dict(data or {})}
+        origin: dict[str, object] = {"run": secrets.token_hex(8), "data": dict(data or {})}
+        if method := own.of(config.settings):
+            with atomic.writer(folder.own_method) as file:
+                file.write(method.source)
+            origin["method_digest"] = method.digest
         beside = {"format": FORMAT, "stream": STREAM, "origin": origin}
         write_json(folder.config, {**beside, **config.flat()})
     except OSError as error:
@@ -81,7 +87,7 @@ def _check_place(folder):
     if not os.access(there, os.W_OK | os.X_OK):
         raise _unwritable(folder, errno.EACCES)
     paths.check_folder(folder.path)  # permissions alone do not tell
-    for path in (folder.config, folder.result, folder.metrics):
+    for path in (folder.config, folder.own_method, folder.result, folder.metrics):
         if path.is_dir():
             raise ValueError(f"{path}: is a folder, where a file will be written; {ELSEWHERE}")
     for path in (folder.checkpoints, folder.best, folder.saved_model, folder.tensorboard):
@@ -105,10 +111,22 @@ def _check_unclaimed(folder, config):
                 )
 
 
+def _check_own_method(folder, config, digest):
+    """Raise a ValueError if a folder's run was made by another state of a user's own file."""
+    method = own.of(config.settings)
+    if method and digest and method.digest != digest:
+        raise ValueError(
+            f"{method.path}: is not what it was when {folder} began, which {folder.own_method} "
+            f"keeps; put that back, or {ELSEWHERE}"
+        )
+
+
 def _check_settings(folder, config, theirs):
     """Raise a ValueError if a folder's configuration does not let this one go on."""
     done = max(folder.steps_saved(), default=0)
     ours, theirs = config.training(), theirs.training()
+    for name in config.flat().keys() - ours:
+        theirs.pop(name, None)  # of a user's own file, the folder does not tell which these are
     differences = [
         f"{name} is {theirs.get(name)!r} there and {ours.get(name)!r} now"
         for name in {**ours, **theirs}

@@ -47,6 +47,11 @@ class RunFolder:
         return self.path / "config.json"
 
     @property
+    def own_method(self) -> Path:
+        """A copy of the user's own file that the run's method is in; it is never executed."""
+        return self.path / "method.py"
+
+    @property
     def result(self) -> Path:
         """The figures of the finished run."""
         return self.path / "result.json"
@@ -109,7 +114,8 @@ class RunFolder:
     def origin(self) -> dict[str, Any]:
         """Return what tells the run and its data from others: {"run": text, "data": {split: text}}.
 
-        Empty in folders of older versions.
+        With "method_digest": text, where the method is in a user's own file. Empty in folders of
+        older versions.
 
         Raises:
           ValueError: one line, if the configuration cannot be read.

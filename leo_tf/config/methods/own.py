@@ -45,6 +45,18 @@ def of(settings: Method) -> Own | None:
     return _loaded.get(type(settings))
 
 
+def read(path: str) -> bytes:
+    """Return the source of a file.
+
+    Raises:
+      ValueError: one line, if it cannot be read.
+    """
+    try:
+        return paths.expand(path).read_bytes()
+    except OSError as error:
+        raise ValueError(f"method {path}: cannot be read ({error.strerror})") from None
+
+
 def load(path: str) -> Entry:
     """Execute a file, and return its line for the table of methods.
 
@@ -54,11 +66,7 @@ def load(path: str) -> Entry:
     Raises:
       ValueError: one line, if there is no such file, it fails, or lacks a part.
     """
-    file = paths.expand(path)
-    try:
-        source = file.read_bytes()
-    except OSError as error:
-        raise ValueError(f"method {path}: cannot be read ({error.strerror})") from None
+    file, source = paths.expand(path), read(path)
     digest = hashlib.sha256(source).hexdigest()[:32]
     module = _execute(str(file), source, f"leo_tf_own_{file.stem}_{digest}")
     settings = _settings(path, module)
