@@ -140,7 +140,9 @@ def _method_in(argv):
 
 def _whose(flag, method):
     """Tell in a line which other methods, or which experiment, have a flag; None if none has."""
-    names, methods, others = {flag, flag.removeprefix("no")}, {}, []
+    names = {flag, flag.removeprefix("no")}
+    methods: dict[str, None] = {}  # in order, each once
+    others = []
     for kind in EXPERIMENTS.values():
         if names & _names(kind) and not has_method(kind, method):
             others.append(f"--dataset={kind.dataset}")
@@ -156,8 +158,8 @@ def _whose(flag, method):
 
 def _classes(kinds, method):
     """Return the settings classes of experiments, each followed by that of a method there."""
-    pairs = ((kind, method_entry(kind, method).settings) for kind in map(EXPERIMENTS.get, kinds))
-    return [each for pair in pairs for each in pair]
+    chosen = [EXPERIMENTS[kind] for kind in kinds]
+    return [each for kind in chosen for each in (kind, method_entry(kind, method).settings)]
 
 
 def _names(settings):

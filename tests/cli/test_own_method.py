@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from commands import TOP, assert_refused, command
 from tiny import TINY_RUN
 
 from leo_tf.config import config_from_flat, make_config
+from leo_tf.config.methods import METHODS
 from leo_tf.training.claims import check, claim
 from leo_tf.training.run_folder import RunFolder
 
@@ -89,17 +89,17 @@ def test_its_saved_model_is_evaluated_without_the_file(run, data_path, tmp_path)
     assert done.stdout.splitlines()[2].startswith("prototypes, this run")
 
 
-def test_a_run_goes_on_only_with_the_same_file(run, write):
+def test_a_run_goes_on_only_with_the_same_file(run, write, tmp_path):
     _, folder, _ = run
     digests = RunFolder(folder).origin()["data"]
     again = make_config(method=write(example(), "prototypes.py"), scale=30, **QUICK)
     check(RunFolder(folder), again, digests)
-    changed = write(example().replace("-self.settings.scale", "-2 * self.settings.scale"))
-    for path in (changed, str(Path(changed).rename(Path(changed).with_name("prototypes.py")))):
-        config = make_config(method=path, scale=30, **QUICK)
+    changed = example().replace("-self.settings.scale", "-2 * self.settings.scale")
+    for name in ("prototypes.py", "others.py"):
+        config = make_config(method=write(changed, name), scale=30, **QUICK)
         with pytest.raises(ValueError, match="is not what it was when .* put that back") as caught:
             check(RunFolder(folder), config, digests)
-        assert path in str(caught.value)
+        assert str(caught.value).startswith(str(tmp_path / name))
         assert "\n" not in str(caught.value)
 
 
@@ -122,11 +122,15 @@ def test_a_folder_s_configuration_is_read_without_the_file(write, tmp_path):
         config_from_flat({**config.flat(), "scale": [1]})
 
 
-def test_what_is_not_finished_is_not_executed_by_evaluate(write, data_path, tmp_path):
+def test_what_is_not_finished_is_not_executed_by_evaluate(write, tiny, tmp_path):
+    from leo_tf.classification import experiment
+
     folder = RunFolder(tmp_path / "run")
     claim(folder, make_config(method=write(example()), **QUICK))
-    done = command("leo_tf.evaluate", data_path=data_path, run_dir=folder)
-    assert_refused(done, 1, "mine.py: a method of your own is executed only where --method=")
+    config, finished = folder.read(with_model=True)
+    assert finished is None
+    with pytest.raises(ValueError, match="^mine.py: a method of your own is executed only where -"):
+        experiment.make(config, tiny["train"])
 
 
 @pytest.mark.parametrize(
@@ -250,3 +254,21 @@ def test_bad_files_and_flags_in_a_line_of_the_command(quick, data_path, tmp_path
     assert_refused(done, 2, "--num_latents is a flag of --method=leo, leo_no_finetuning")
     done = quick("leo_tf.run", dataset="sines_and_lines", method="nearest_centroid")
     assert_refused(done, 2, "--method of a regression must be one of leo, not 'nearest_centroid'")
+
+
+def test_methods_are_listed_with_their_size_for_a_data_set(data_path):
+    done = command("leo_tf.methods", data_path=data_path, dataset="tiny")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "tiny (center), embeddings of size 16"
+    assert lines[1].split() == ["method", "name", "paper", "learns", "parameters"]
+    rows = {line.split()[0]: line for line in lines[2:]}
+    assert [*rows] == [*METHODS]
+    for method, entry in METHODS.items():
+        for cell in (entry.title, entry.paper or " -  ", entry.learns):
+            assert cell and f" {cell} " in rows[method]
+    counts = {method: int(line.split()[-1].replace(",", "")) for method, line in rows.items()}
+    assert counts["nearest_centroid"] == 0
+    assert counts["prototypical"] == 16 * 64 + 1
+    relations, step_sizes = 3 * 128 * 128, 64 + 16
+    assert counts["leo"] == 16 * 64 + relations + 64 * 2 * 16 + step_sizes

@@ -135,12 +135,11 @@ def _settings(path, module):
         settings = type("Settings", (settings,), {"__module__": module.__name__})
         module.Settings = settings
     fields = {field.name: field for field in dataclasses.fields(settings)}
-    declared = {
-        name: value
+    undeclared = any(
+        isinstance(value, dataclasses.Field) and name not in fields
         for name, value in vars(settings).items()
-        if isinstance(value, dataclasses.Field) and name not in fields
-    }
-    if declared or not settings.__dataclass_params__.frozen:
+    )
+    if undeclared:
         raise ValueError(
             f"method {path}: its Settings needs @dataclasses.dataclass(frozen=True) above it"
         )
