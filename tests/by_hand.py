@@ -45,6 +45,14 @@ def softmax(scores: np.ndarray, axis: int = -1) -> np.ndarray:
     return shifted / shifted.sum(axis=axis, keepdims=True)
 
 
+def embedded(x: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
+    """f(x) of a model's `Embedding`, given what `set_weights` returned."""
+    if "embedding/hidden_kernel" in weights:
+        hidden = x @ weights["embedding/hidden_kernel"] + weights["embedding/hidden_bias"]
+        x = np.maximum(hidden, 0)
+    return x @ weights["embedding/kernel"]
+
+
 def set_weights(model: MetaModel, seed: int, scale: float = 0.5) -> dict[str, np.ndarray]:
     """Give every variable random values; returns {"layer/name": value}."""
     random, found = np.random.default_rng(seed), {}

@@ -86,10 +86,13 @@ class EpisodicClassifier(RawSupport, MetaModel):
         query = tf.reshape(episodes.query, [tasks, way * queries, dim])
         labels = tf.reshape(episodes.query_labels, [tasks, way * queries])
         scores = self.classify(params, query)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores)
-        task_losses = tf.reduce_mean(losses, axis=1)
+        task_losses = tf.reduce_mean(self.losses(scores, labels), axis=1)
         terms = {"accuracy": share_right(scores, labels)}
         return MetaLoss(tf.reduce_mean(task_losses), task_losses, terms, params)
+
+    def losses(self, scores: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """What scores [tasks, n, way] of queries cost, [tasks, n]: softmax cross-entropy."""
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores)
 
     def call(self, support, present=None):
         """What `adapt` makes of raw support sets."""

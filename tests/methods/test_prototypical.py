@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from by_hand import cross_entropy, of_tasks, random_episodes, set_weights
+from by_hand import cross_entropy, embedded, of_tasks, random_episodes, set_weights
 
 from leo_tf.config.methods.prototypical import PrototypicalSettings
 from leo_tf.meta.classifier import linear_scores
@@ -26,11 +26,7 @@ def test_scores_and_loss_are_those_of_the_equations(hidden):
     scale = np.exp(weights["scale/log"])
 
     def f(x):
-        if hidden:
-            x = np.maximum(
-                x @ weights["embedding/hidden_kernel"] + weights["embedding/hidden_bias"], 0
-            )
-        return x @ weights["embedding/kernel"]
+        return embedded(x, weights)
 
     episodes = random_episodes(DIM, seed=2)
     result = model.meta_loss(episodes)

@@ -7,6 +7,8 @@ from leo_tf.config.methods.leo import LEOSettings
 from leo_tf.config.methods.logistic_regression import LogisticRegressionSettings
 from leo_tf.config.methods.meta_learner import Method
 from leo_tf.config.methods.prototypical import PrototypicalSettings
+from leo_tf.config.methods.relation import RelationSettings
+from leo_tf.config.methods.ridge import RidgeSettings
 
 
 class Entry(NamedTuple):
@@ -49,6 +51,13 @@ METHODS = {  # by the value of --method
         paper="Snell et al. 2017, arXiv 1703.05175",
         learns="an embedding and a scale",
     ),
+    "relation": Entry(
+        "relation networks",
+        "relation",
+        RelationSettings,
+        paper="Sung et al. 2018, arXiv 1711.06025",
+        learns="an embedding and a comparison",
+    ),
     "leo": Entry(
         "LEO",
         "leo",
@@ -63,6 +72,13 @@ METHODS = {  # by the value of --method
         {"finetuning_unroll_length": 0},
         paper="Rusu et al. 2019, arXiv 1807.05960",
         learns="encoder, decoder and step sizes",
+    ),
+    "ridge": Entry(
+        "ridge regression (R2-D2)",
+        "ridge",
+        RidgeSettings,
+        paper="Bertinetto et al. 2019, arXiv 1805.08136",
+        learns="an embedding, the penalty and a scale",
     ),
 }
 DEFAULT = "leo"
