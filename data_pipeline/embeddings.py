@@ -152,6 +152,13 @@ class EmbeddingSet:
             total += block.sum(axis=0, dtype=np.float64)
         return total / len(self)
 
+    def less(self, mean: Any) -> "EmbeddingSet":
+        """Return the same set, in memory, with `mean` [dim] subtracted from every embedding."""
+        embeddings = aligned_empty(len(self), self.dim)
+        for rows, block in self.source().blocks():
+            embeddings[rows] = block.astype(np.float64) - np.asarray(mean, np.float64)
+        return EmbeddingSet(embeddings, self.class_names, self.counts, self.name)
+
     def of_class(self, class_name: Any) -> np.ndarray:
         """Return the embeddings of one class, [count, dim], without copying them.
 

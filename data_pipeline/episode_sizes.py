@@ -47,8 +47,10 @@ class EpisodeSizes(NamedTuple):
 
     @classmethod
     def of(cls, experiment: Any) -> "EpisodeSizes":
-        """Return what an experiment asks for by fields of these names."""
-        return cls(experiment.way, experiment.shot, experiment.queries, experiment.tasks)
+        """Return the sizes of an experiment's training step; 0 as train_way is the tested way."""
+        way = experiment.train_way or experiment.way
+        shot = experiment.train_shot or experiment.shot
+        return cls(way, shot, experiment.queries, experiment.tasks)
 
     def shapes(self, dim: int) -> Episodes | EpisodesAndBase:
         """Return the shapes of a batch of episodes of embeddings of size `dim`."""
@@ -65,22 +67,34 @@ class EpisodeSizeError(SettingError):
     """Episodes larger than the embeddings that they are to be drawn from."""
 
 
-def check_episode(embeddings: EmbeddingSet, way: int, shot: int, queries: int) -> None:
-    """Raise an EpisodeSizeError if a set is too small for episodes of these sizes."""
+def check_episode(
+    embeddings: EmbeddingSet,
+    way: int,
+    shot: int,
+    queries: int,
+    names: tuple[str, str] = ("way", "shot"),
+) -> None:
+    """Raise an EpisodeSizeError if a set is too small for episodes of these sizes.
+
+    Args:
+      embeddings: the set.
+      way, shot, queries: sizes of an episode.
+      names: what people call the first two.
+    """
     for name, value in (("way", way), ("shot", shot), ("queries", queries)):
         if value < 1:
             raise EpisodeSizeError(f"{name} must be at least 1, not {value}")
     if way > embeddings.num_classes:
         raise EpisodeSizeError(
             f"{embeddings.name} has {embeddings.num_classes} classes, "
-            f"{way} were asked for; lower the way"
+            f"{way} were asked for; lower the {names[0]}"
         )
     smallest = int(np.argmin(embeddings.counts))
     if shot + queries > embeddings.counts[smallest]:
         raise EpisodeSizeError(
             f"{embeddings.name}: class {embeddings.class_names[smallest]} has "
             f"{embeddings.counts[smallest]} images, {shot} support and {queries} query images "
-            "were asked for; lower the shot or the queries"
+            f"were asked for; lower the {names[1]} or the queries"
         )
 
 

@@ -50,6 +50,7 @@ class EpisodeSampler:
       tasks: episodes in a batch.
       base: examples of any classes that come with each episode; where they come instead of
         episodes, the way is 0.
+      mean: subtracted from embeddings before they are normalised, [dim]; None for nothing.
 
     Raises:
       EpisodeSizeError: if the set has fewer classes, or a class fewer images, than asked for.
@@ -63,11 +64,12 @@ class EpisodeSampler:
         queries: int,
         tasks: int,
         base: int = 0,
+        mean: tf.Tensor | None = None,
     ) -> None:
         if way or not base:
             check_episode(embeddings, way, shot, queries)
         self.embeddings = embeddings
-        self.base = base
+        self.base, self.mean = base, mean
         self.way, self.shot, self.queries, self.tasks = way, shot, queries, tasks
 
     def indices(self, seed: tf.Tensor, support_only: bool = False) -> EpisodeIndices:
@@ -123,7 +125,7 @@ class EpisodeSampler:
         )
         starts = tf.constant(self.embeddings.starts, tf.int64)
         labels = tf.searchsorted(starts, tf.reshape(rows, [-1]), side="right") - 1
-        examples = normalise_data(tf.gather(self.embeddings.tensor(), rows))
+        examples = normalise_data(tf.gather(self.embeddings.tensor(), rows), self.mean)
         return examples, tf.reshape(labels, tf.shape(rows))
 
     def gather(self, indices: EpisodeIndices) -> Episodes:
@@ -141,7 +143,7 @@ class EpisodeSampler:
         Returns:
           [tasks, way, n, dim].
         """
-        return normalise_data(self.raw_images(classes, numbers))
+        return normalise_data(self.raw_images(classes, numbers), self.mean)
 
     def raw_images(self, classes: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
         """Look up the same as they are stored."""

@@ -1,10 +1,12 @@
 """Train a classifier as a configuration says, test it, export it, report."""
 
+import dataclasses
 import os
 import sys
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import EpisodeSizes, default_queries
@@ -15,7 +17,7 @@ from leo_tf.classification.export import export, load
 from leo_tf.classification.inputs import Splits
 from leo_tf.classification.protocol import trained_on
 from leo_tf.classification.result import measure
-from leo_tf.classification.stream import training_steps
+from leo_tf.classification.stream import base_mean, training_steps
 from leo_tf.config import Config
 from leo_tf.config.experiments import Classification
 from leo_tf.config.methods import DEFAULT, own
@@ -27,6 +29,8 @@ from leo_tf.training.fit import compile_model, fit
 from leo_tf.training.run_folder import RunFolder, write_json
 from leo_tf.training.run_parts import check_checkpoints
 from leo_tf.training.run_state import RunState
+
+TRAINED_AS = ("train_way", "train_shot", "centre")  # what results say of the training
 
 
 def train_and_test(
@@ -70,12 +74,23 @@ def make(config: Config, train: EmbeddingSet) -> Classifier:
     Args:
       config: a classification.
       train: the classes that it is to be trained on.
+
+    Raises:
+      ValueError: one line, if the method cannot test another way or shot than it is trained on.
     """
     keras.utils.set_random_seed(config.experiment.seed)
     sizes = EpisodeSizes.of(config.experiment)
     if method := own.of(config.settings):
-        return own_method.build(method, config, train, sizes)
-    return methods.build(config.method, config.settings, train, sizes)
+        classifier = own_method.build(method, config, train, sizes)
+    else:
+        classifier = methods.build(config.method, config.settings, train, sizes)
+    mean = base_mean(train, config.experiment)
+    if mean is not None:
+        classifier = dataclasses.replace(classifier, mean=mean)
+    tested = config.experiment.way, config.experiment.shot
+    if sizes[:2] != tested:  # which a method that serves one size refuses, here and not at the end
+        classifier.fit(tf.ones([1, *tested, train.dim]))
+    return classifier
 
 
 def prepare(config: Config, classifier: Classifier, folder: RunFolder) -> RunState | None:
@@ -102,6 +117,7 @@ def _tested(config, folder, splits, trained):
         "split": "test",
         **{name: getattr(experiment, name) for name in names},
         "train_on_val": experiment.train_on_val,
+        **{name: getattr(experiment, name) for name in TRAINED_AS},
         "allow_overlap": experiment.allow_overlap,
         "trained_on": trained_on(config.flat(), config.method),
         **trained,
@@ -146,6 +162,7 @@ def evaluate(
         "split": split,
         **{name: getattr(experiment, name) for name in names},
         "train_on_val": about.get("train_on_val"),
+        **{name: about[name] for name in TRAINED_AS if name in about},
         # What was let pass when it was trained, of these data alone.
         "allow_overlap": about.get("dataset") == experiment.dataset
         and bool(about.get("allow_overlap")),
@@ -167,7 +184,7 @@ def export_best(
     classifier = make(config, train)
     state = prepare(config, classifier, folder)
     if state is None and classifier.fit_base is not None:
-        classifier.fit_base(train, config.experiment.seed)
+        _fit_base(classifier, train, config.experiment.seed)
     if state is not None:
         print(f"{folder}: not finished; its best model is of step {state.require_best()}")
     export(classifier, train.dim, folder.saved_model, {**config.flat(), **folder.origin()})
@@ -179,7 +196,7 @@ def _train(experiment, splits, classifier, state):
     sizes = experiment.way, experiment.shot, queries, experiment.validation_episodes
     validation = AccuracyValidation(Evaluator(splits.val, *sizes, experiment.seed), classifier)
     if classifier.fit_base is not None and not (state and state.has_begun):
-        classifier.fit_base(splits.train, experiment.seed)
+        _fit_base(classifier, splits.train, experiment.seed)
     if state is None:
         figures = {"steps": 0, "best_step": 0, "train_steps_per_second": None}
         return {**figures, "val_accuracy": validation().score}
@@ -187,9 +204,14 @@ def _train(experiment, splits, classifier, state):
     fit(
         model,
         state,
-        lambda first: training_steps(model, splits.train, experiment, first),
+        lambda first: training_steps(model, splits.train, experiment, first, classifier.mean),
         validation,
         steps=experiment.steps,
         validate_every=experiment.validate_every,
     )
     return {**conclude(state, experiment.steps), "val_accuracy": state.best_score}
+
+
+def _fit_base(classifier, train, seed):
+    """Fit a classifier to the base classes, less its mean if it has one."""
+    classifier.fit_base(train if classifier.mean is None else train.less(classifier.mean), seed)

@@ -93,7 +93,9 @@ def check_sizes(config: Config, splits: Splits) -> None:
                 "classes together, give it two or more"
             )
         if sizes.way:
-            check_episode(splits.train, sizes.way, sizes.shot, sizes.queries)
+            asked = config.experiment.train_way, config.experiment.train_shot
+            names = (f"train_{n}" if a else n for n, a in zip(("way", "shot"), asked, strict=True))
+            check_episode(splits.train, *sizes[:3], names=tuple(names))
     for split in (splits.val, splits.test):
         check_test_sizes(config.experiment, split)
 

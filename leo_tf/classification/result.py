@@ -93,6 +93,11 @@ def table(result: Mapping[str, Any]) -> str:
     setting = (result[name] for name in ("dataset", "crop", "way", "shot"))
     others = published(*setting) if result["split"] == "test" else []
     notes = ["± is the 95 % interval of the mean over the episodes."]
+    if result.get("centre"):
+        notes.append("The mean of the training embeddings was subtracted (--centre).")
+    trained = [result.get(f"train_{name}") or result[name] for name in ("way", "shot")]
+    if trained != [result["way"], result["shot"]] and training(result, method) != NOTHING:
+        notes.append(f"Trained on {trained[0]}-way {trained[1]}-shot episodes (--train_way).")
     if saw_its_classes(result, method):
         notes.append(f"Classes of {result['split']} were trained on: no test of new ones.")
     if result.get("allow_overlap"):

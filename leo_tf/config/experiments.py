@@ -47,6 +47,14 @@ class Classification(Experiment):
     crop: str = setting("center", "which embeddings of the images: center or multiview")
     way: int = setting(5, "classes in an episode", at_least=1)
     shot: int = setting(1, "support examples per class", at_least=1)
+    train_way: int = setting(0, "classes in a training episode; 0 for as many as are tested")
+    train_shot: int = setting(
+        0, "support examples per class in a training episode; 0 for as many as are tested"
+    )
+    centre: bool = setting(
+        False,
+        "subtract the mean of all training embeddings from every embedding before it is normalised",
+    )
     train_on_val: bool = setting(
         False, "train on train and val together. The last step is then the result"
     )
@@ -61,6 +69,8 @@ class Classification(Experiment):
             raise ValueError(
                 f"way must be at least 2, not {self.way}: one class needs no classifier"
             )
+        if self.train_way == 1:
+            raise ValueError("train_way must be 0 or at least 2, not 1: one class teaches nothing")
 
     @property
     def folder(self) -> str:
