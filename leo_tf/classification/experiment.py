@@ -51,16 +51,12 @@ def train_and_test(
       EpisodeSizeError: if a split is too small.
       InterruptedRunError: on Ctrl-C or SIGTERM.
     """
-    experiment = config.experiment
     splits = splits or inputs.load(config)
-    classifier = make(config, splits.train)
     for name, split in splits._asdict().items():
         print(f"{name}: {split}", flush=True)
     check_checkpoints(folder, config)
     claim(folder, config, splits.digests())
-    state = prepare(config, classifier, folder)
-    with no_result_if_diverged(folder):
-        trained = _train(experiment, splits, classifier, state)
+    classifier, trained = train(config, folder, splits)
     about = {**config.flat(), **folder.origin()}
     export(classifier, splits.train.dim, folder.saved_model, about)
     result = _tested(config, folder, splits, trained)
@@ -121,7 +117,7 @@ def _tested(config, folder, splits, trained):
         "allow_overlap": experiment.allow_overlap,
         "trained_on": trained_on(config.flat(), config.method),
         **trained,
-        **measure(load(folder.saved_model), splits.test, *sizes),
+        **measure(load(folder.saved_model), splits.test, *sizes, keep=folder.episodes),
         "provenance": provenance.describe(),
     }
 
@@ -188,6 +184,27 @@ def export_best(
     if state is not None:
         print(f"{folder}: not finished; its best model is of step {state.require_best()}")
     export(classifier, train.dim, folder.saved_model, {**config.flat(), **folder.origin()})
+
+
+def train(config: Config, folder: RunFolder, splits: Splits) -> tuple[Classifier, dict[str, Any]]:
+    """Train a classifier in a folder to its last step, and give it its best variables.
+
+    Args:
+      config: what to compute, a classification.
+      folder: where checkpoints and metrics go.
+      splits: what it is trained and validated on.
+
+    Returns:
+      The classifier, and figures of its training, val_accuracy among them.
+
+    Raises:
+      ValueError: one line, if it never was finite.
+      InterruptedRunError: on Ctrl-C or SIGTERM.
+    """
+    classifier = make(config, splits.train)
+    state = prepare(config, classifier, folder)
+    with no_result_if_diverged(folder):
+        return classifier, _train(config.experiment, splits, classifier, state)
 
 
 def _train(experiment, splits, classifier, state):

@@ -1,13 +1,15 @@
 """A classifier's accuracy beside that of the baseline and published numbers."""
 
 import itertools
+import os
 import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tqdm
 
-from data_pipeline import console
+from data_pipeline import atomic, console, paths
 from data_pipeline.embeddings import EmbeddingSet
 from leo_tf import methods
 from leo_tf.classification.evaluation import Evaluator, default_queries, summarise
@@ -34,6 +36,7 @@ def measure(
     shot: int,
     episodes: int,
     seed: int,
+    keep: str | os.PathLike | None = None,
 ) -> dict[str, Any]:
     """Evaluate a classifier and the baseline on the same episodes.
 
@@ -43,6 +46,7 @@ def measure(
       way, shot: sizes of an episode.
       episodes: how many.
       seed: integer; decides the episodes.
+      keep: NumPy file to write the classifier's accuracy in each episode to; None for no file.
 
     Returns:
       A dict: test_accuracy, ci95, nearest_centroid_accuracy, nearest_centroid_ci95 (percent; an
@@ -59,8 +63,12 @@ def measure(
     with tqdm.tqdm(
         total=2 * episodes, unit="episode", desc="test", disable=not console.shows_progress()
     ) as bar:
-        found = summarise(evaluator.outcomes(classifier, bar.update))
+        outcomes = evaluator.outcomes(classifier, bar.update)
+        found = summarise(outcomes)
         beside = summarise(evaluator.outcomes(baseline, bar.update))
+    if keep is not None:
+        with atomic.writer(paths.expand(keep)) as file:
+            np.save(file, outcomes.accuracies)
     return {
         "test_accuracy": found.mean,
         "ci95": found.ci95,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from leo_tf.performance.markdown import aligned
+from leo_tf.markdown import aligned
 from leo_tf.performance.scaling_rows import BOUND, Range, Row, Sizes, disturbed
 
 SAME_MACHINE = ("cpu", "cores")

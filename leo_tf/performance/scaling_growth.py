@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from leo_tf.performance.markdown import aligned
+from leo_tf.markdown import aligned
 from leo_tf.performance.scaling_rows import Row, Sizes, varying
 
 COSTS: dict[str, Callable[[Row], float]] = {

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from leo_tf.markdown import aligned
 from leo_tf.performance import machine
-from leo_tf.performance.markdown import aligned
 from leo_tf.performance.scaling_growth import growth
 from leo_tf.performance.scaling_rows import Row, Sizes
 

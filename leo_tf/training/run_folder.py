@@ -57,6 +57,11 @@ class RunFolder:
         return self.path / "result.json"
 
     @property
+    def episodes(self) -> Path:
+        """The accuracy of every test episode, float32 [episodes]: what differences pair."""
+        return self.path / "test_episodes.npy"
+
+    @property
     def metrics(self) -> Path:
         """A row of figures for every validation interval."""
         return self.path / "metrics.csv"

@@ -1,5 +1,8 @@
-"""Tables in Markdown that people can read as they are."""
+"""Tables in Markdown that people can read as they are, and in CSV that no program runs."""
 
+import csv
+import io
+import re
 from collections.abc import Sequence
 
 
@@ -26,3 +29,23 @@ def aligned(header: Sequence[str], lines: Sequence[Sequence[str]], sides: str) -
         + " |"
         for line in [header, rule, *lines]
     )
+
+
+def escaped(text: str) -> str:
+    """Return text, such as a name from a file, that Markdown shows as it is, in one cell."""
+    return re.sub(r"([\\`*_\[\]<>|#&])", r"\\\1", " ".join(text.split()))
+
+
+def as_csv(header: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
+    """Write a table as CSV; text that a spreadsheet would compute gets a ' before it."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([[_harmless(cell) for cell in line] for line in lines])
+    return file.getvalue()
+
+
+def _harmless(cell):
+    if cell is None:
+        return ""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell

@@ -1,0 +1,183 @@
+"""The table of a study of methods, in Markdown, CSV and JSON."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from data_pipeline import atomic
+from leo_tf import markdown
+from leo_tf.config.methods import DEFAULT, METHODS
+from leo_tf.published.reference import rows as published_rows
+from leo_tf.studies.comparison import Mean, Row
+from leo_tf.studies.plan import PRESET, Study, method_of
+from leo_tf.training.run_folder import write_json
+
+HEADER = (
+    "method",
+    "learns",
+    "accuracy, %",
+    "± seeds",
+    "± episodes",
+    "minus LEO",
+    "printed",
+    "parameters",
+    "train, s",
+    "adapt, µs",
+)
+SIDES = "llrrrrlrrr"
+# What `leo_tf.reference` calls them.
+PRINTED = {
+    "matching": "Matching networks",
+    "meta_lstm": "Meta-learner LSTM",
+    "maml": "MAML",
+    "llama": "LLAMA",
+    "reptile": "REPTILE",
+    "platipus": "PLATIPUS",
+    "snail": "SNAIL",
+    "dynamic": "Gidaris & Komodakis",
+    "bauer": "Bauer et al.",
+    "conditionally_shifted": "Munkhdalai et al.",
+    "deml": "DEML+Meta-SGD",
+    "tadam": "TADAM",
+    "qiao": "Qiao et al.",
+    "meta_sgd": "Meta-SGD (LEO's features)",
+    "generator": "Conditional generator only",
+    "generator_finetuning": "Conditional generator + fine-tuning",
+    "leo_random_prior": "LEO (random prior)",
+    "leo_deterministic": "LEO (deterministic)",
+    "leo_no_finetuning": "LEO (no fine-tuning)",
+    "leo": "LEO",
+    "prototypical": "Prototypical Nets",
+    "relation": "Relation Net",
+    "tpn": "Transductive Prop. Nets",
+}
+ORDER = ("miniImageNet", "tieredImageNet")  # whose printed figures stand beside other data
+
+
+def write(study: Study, rows: Sequence[Row]) -> str:
+    """Write table.md, table.csv and table.json in the folder of a study; returns the first."""
+    text = as_markdown(study, rows)
+    for name, content in (("table.md", text), ("table.csv", as_csv(study, rows))):
+        with atomic.writer(study.folder / name) as file:
+            file.write(content.encode())
+    records = [record(study, row) for row in rows]
+    write_json(study.folder / "table.json", {"rows": records})
+    return text
+
+
+def as_markdown(study: Study, rows: Sequence[Row]) -> str:
+    """Lay out a study: the budget, a table for each shot, the best first, and what they mean."""
+    text = [
+        f"# {markdown.escaped(study.dataset)} ({study.crop}): {study.way}-way, every method on the "
+        "same embeddings and episodes",
+        str(study.budget),
+    ]
+    for shot in study.shots:
+        chosen = sorted(
+            (row for row in rows if row.shot == shot), key=lambda row: -row.accuracy.mean
+        )
+        if not chosen:
+            continue
+        text.append(f"## {shot} shot")
+        text.append(markdown.aligned(HEADER, [_cells(study, row) for row in chosen], SIDES))
+    return "\n\n".join([*text, *_notes(rows)]) + "\n"
+
+
+def as_csv(study: Study, rows: Sequence[Row]) -> str:
+    """Write the figures of a study, a line for each method and shot."""
+    records = [record(study, row) for row in rows]
+    header = list(records[0]) if records else ["method"]
+    return markdown.as_csv(header, [[each[name] for name in header] for each in records])
+
+
+def record(study: Study, row: Row) -> dict[str, Any]:
+    """Return the figures of a row by name, None where there is none."""
+    apart: Mean | None = row.difference
+    return {
+        "dataset": study.dataset,
+        "method": row.name,
+        "way": study.way,
+        "shot": row.shot,
+        "accuracy": row.accuracy.mean,
+        "ci95_over_seeds": row.accuracy.over_seeds,
+        "ci95_over_episodes": row.accuracy.over_episodes,
+        "runs": row.accuracy.runs,
+        "minus_leo": apart and apart.mean,
+        "minus_leo_ci95_over_seeds": apart and apart.over_seeds,
+        "minus_leo_ci95_over_episodes": apart and apart.over_episodes,
+        "printed": printed(study.dataset, row),
+        "parameters": row.parameters,
+        "train_seconds": row.train_seconds,
+        "adapt_microseconds": row.adapt_microseconds,
+        "measured_alone": row.alone,
+        "not_finite_episodes": row.not_finite,
+    }
+
+
+def printed(dataset: str, row: Row) -> str | None:
+    """Return what a paper prints for a row's method, and of which data; None if it prints nothing.
+
+    That of the data set if there is one, else of miniImageNet, else of tieredImageNet.
+    """
+    name = PRINTED.get(method_of(row.name))
+    for of_data in dict.fromkeys([dataset, *ORDER]):
+        for each in published_rows(of_data, row.shot) if of_data in ORDER else []:
+            if each.method == name and each.crop != "multiview":
+                interval = "" if each.interval is None else f" ± {each.interval:.2f}"
+                return f"{each.accuracy:.2f}{interval}, {of_data}"
+    return None
+
+
+def title(row: Row) -> str:
+    """Name a row for people."""
+    name = METHODS[method_of(row.name)].title
+    return f"{name}, its full preset" if row.name.endswith(PRESET) else name
+
+
+def _cells(study, row):
+    mark = "" if row.alone else " *"
+    learns = METHODS[method_of(row.name)].learns
+    return (
+        markdown.escaped(title(row)),
+        markdown.escaped(learns),
+        f"{row.accuracy.mean:.2f}" + (" †" if row.not_finite else ""),
+        _half(row.accuracy.over_seeds),
+        _half(row.accuracy.over_episodes),
+        "" if row.difference is None else _difference(row.difference),
+        printed(study.dataset, row) or "-",
+        "-" if row.parameters is None else f"{row.parameters:,}",
+        "-" if row.train_seconds is None else f"{row.train_seconds:.0f}{mark}",
+        "-" if row.adapt_microseconds is None else f"{row.adapt_microseconds:.0f}{mark}",
+    )
+
+
+def _half(value):
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _difference(mean):
+    half = mean.over_episodes
+    if mean.over_seeds is not None:
+        half = max(mean.over_seeds, half or 0.0)
+    return f"{mean.mean:+.2f} ± {_half(half)}"
+
+
+def _notes(rows):
+    """Say what the columns mean, and what is not comparable."""
+    yield (
+        "± seeds is half the 95 % interval of Student's t over the runs' seeds, ± episodes that of "
+        "the mean over their test episodes (normal). A difference to LEO is paired on the same "
+        "episodes of the same seeds; its ± is the larger of the two. Printed figures are of the "
+        "papers' own networks (of LEO and its variants: of the released embeddings), so they say "
+        "nothing of this table's order. Adaptation is timed over 100 tasks together, a task's "
+        "share. Parameters are what training decides."
+    )
+    if not all(row.alone for row in rows):
+        yield "\\* measured while other runs shared the machine."
+    if counts := [f"{title(row)} {row.not_finite}" for row in rows if row.not_finite]:
+        names = ", ".join(counts)
+        yield f"† with episodes of scores that are not finite, which count as wrong: {names}."
+    if any(row.name == "tpn" for row in rows):
+        yield (
+            f"{METHODS['tpn'].title} sees its queries together, 15 a class at a time: no other "
+            f"method here does, so its figure is not comparable with {METHODS[DEFAULT].title}'s."
+        )

@@ -1,0 +1,137 @@
+"""Runs of a study side by side: means and intervals over seeds and episodes, and differences."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from leo_tf.config.methods import DEFAULT
+from leo_tf.studies.plan import COST, Study
+from leo_tf.training.run_folder import RunFolder, read_json, write_json
+
+DIFFERENCES = "differences.json"
+
+
+class Mean(NamedTuple):
+    """A mean over runs, in percent, and how far off it may be."""
+
+    mean: float
+    over_seeds: float | None  # half of the 95 % interval of Student's t over the runs; None of one
+    over_episodes: float | None  # the same over episodes, normal; None if not known
+    runs: int
+
+
+class Row(NamedTuple):
+    """A method at one shot."""
+
+    name: str
+    shot: int
+    accuracy: Mean
+    difference: Mean | None  # to LEO, on the same episodes; None of LEO itself, or not known
+    parameters: int | None
+    train_seconds: float | None  # medians over the runs
+    adapt_microseconds: float | None
+    alone: bool  # whether these were measured while nothing else ran
+    not_finite: int  # episodes, of all runs
+
+
+def mean_of(values: Sequence[float], halves: Sequence[float | None]) -> Mean:
+    """Return the mean of runs, given half the interval over the episodes of each."""
+    count = len(values)
+    mean, over_seeds, over_episodes = float(np.mean(values)), None, None
+    if count > 1:
+        spread = float(np.std(values, ddof=1)) / math.sqrt(count)
+        over_seeds = float(stats.t.ppf(0.975, count - 1)) * spread
+    if None not in halves:
+        over_episodes = math.hypot(*halves) / count
+    return Mean(mean, over_seeds, over_episodes, count)
+
+
+def compare(study: Study) -> list[Row]:
+    """Return the rows of a study's table, of what has been run; those of each shot together.
+
+    Differences to LEO are kept in a file, so that they are known where the accuracies of single
+    episodes are not.
+    """
+    kept = _differences(study)
+    return [
+        row
+        for shot in study.shots
+        for name in study.rows
+        if (row := _row(study, name, shot, kept)) is not None
+    ]
+
+
+def _row(study, name, shot, kept):
+    """Return a row of what there is of it; None if that is nothing."""
+    folders = [study.run(name, shot, seed) for seed in study.seeds]
+    results, costs = [], []
+    for folder in folders:
+        result = folder.read()[1] if folder.config.is_file() else None
+        if result is None:
+            continue
+        results.append(result)
+        if (folder.path / COST).is_file():
+            costs.append(read_json(folder.path / COST, "remove it"))
+    if not results:
+        return None
+    apart = [kept[key] for seed in study.seeds if (key := _key(name, shot, seed)) in kept]
+    return Row(
+        name,
+        shot,
+        mean_of([each["test_accuracy"] for each in results], [each["ci95"] for each in results]),
+        mean_of([each["mean"] for each in apart], [each["ci95"] for each in apart])
+        if len(apart) == len(results) and name != DEFAULT
+        else None,
+        costs[0]["parameters"] if costs else None,
+        _median(costs, "train_seconds"),
+        _median(costs, "adapt_microseconds"),
+        all(each["alone"] for each in costs),
+        sum(each["not_finite_episodes"] for each in results),
+    )
+
+
+def _median(costs, name):
+    return float(np.median([each[name] for each in costs])) if costs else None
+
+
+def _key(name, shot, seed):
+    return f"{name}/{shot}/{seed}"
+
+
+def _differences(study) -> dict[str, Any]:
+    """Return {row/shot/seed: {"mean", "ci95"}} to LEO in percent, those kept and those of now."""
+    path = study.folder / DIFFERENCES
+    kept = read_json(path, "remove it") if path.is_file() else {}
+    for shot in study.shots:
+        for seed in study.seeds:
+            of_leo = _accuracies(study.run(DEFAULT, shot, seed))
+            for name in study.rows:
+                found = _accuracies(study.run(name, shot, seed))
+                if name != DEFAULT and found is not None and of_leo is not None:
+                    kept[_key(name, shot, seed)] = _paired(found, of_leo)
+    if kept:
+        write_json(path, dict(sorted(kept.items())))
+    return kept
+
+
+def _accuracies(folder: RunFolder):
+    """Return the accuracy of each test episode of a finished run; None where that is not kept."""
+    finished = folder.config.is_file() and folder.read()[1] is not None
+    if not finished or not folder.episodes.is_file():
+        return None
+    return np.load(folder.episodes).astype(np.float64)
+
+
+def _paired(found, of_leo):
+    """Mean and half the 95 % interval of differences on the same episodes, in percent."""
+    if len(found) != len(of_leo):
+        raise ValueError(
+            f"runs tested on {len(found)} and on {len(of_leo)} episodes cannot be paired; give "
+            "another --out"
+        )
+    apart = 100 * (found - of_leo)
+    half = 1.96 * apart.std(ddof=1) / math.sqrt(len(apart)) if len(apart) > 1 else None
+    return {"mean": float(apart.mean()), "ci95": half}

@@ -1,0 +1,47 @@
+"""All the work of a study, with a bar over its jobs."""
+
+import sys
+
+import tqdm
+
+from data_pipeline import console
+from leo_tf.studies.plan import Study
+from leo_tf.studies.work import jobs
+from leo_tf.studies.workers import do_all
+
+
+def carry_out(study: Study, workers: int) -> int:
+    """Do what is missing of a study: first all trials, then all runs.
+
+    Args:
+      study: what to do.
+      workers: jobs side by side.
+
+    Returns:
+      The number of jobs that failed; each is told of in a line on stderr.
+
+    Raises:
+      InterruptedRunError, KeyboardInterrupt: on Ctrl-C, after everything was saved.
+    """
+    failed = 0
+    for stage in (0, 1):
+        left = jobs(study)[stage]
+        with tqdm.tqdm(
+            total=len(left),
+            desc=("trials", "runs")[stage],
+            unit="job",
+            disable=not console.shows_progress(),
+        ) as bar:
+
+            def told(job: object, fault: str | None, bar: tqdm.tqdm = bar) -> None:
+                nonlocal failed
+                bar.update()
+                bar.set_postfix_str(str(job))
+                if bar.disable:
+                    print(f"{job}: {fault or 'done'}", flush=True)
+                if fault is not None:
+                    failed += 1
+                    print(f"error: {job}: {fault}", file=sys.stderr)
+
+            do_all(study, left, workers, told)
+    return failed

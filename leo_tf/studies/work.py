@@ -1,0 +1,139 @@
+"""The work of a study, a job at a time: the trials of a method, or one run of it."""
+
+import contextlib
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from data_pipeline.embeddings import EmbeddingSet
+from data_pipeline.episodes import EpisodeSampler
+from leo_tf.classification import experiment, inputs
+from leo_tf.classification.export import load
+from leo_tf.meta.classifier import Classifier
+from leo_tf.studies import trials
+from leo_tf.studies.plan import COST, PRESET, Study
+from leo_tf.training.run_folder import RunFolder, write_json
+
+TASKS = 100  # adapted together when that is timed
+
+
+class Job(NamedTuple):
+    """One piece of work; without a shot and a seed, the trials of a row."""
+
+    row: str
+    shot: int | None = None
+    seed: int | None = None
+
+    def __str__(self) -> str:
+        what = "trials" if self.shot is None else f"{self.shot} shot, seed {self.seed}"
+        return f"{self.row}, {what}"
+
+
+def jobs(study: Study) -> tuple[list[Job], list[Job]]:
+    """List the trials that are missing, and the runs that are."""
+    of_trials = [
+        Job(row) for row in study.rows if not row.endswith(PRESET) and _missing_trials(study, row)
+    ]
+    of_runs = [
+        Job(row, shot, seed)
+        for seed in study.seeds
+        for shot in study.shots
+        for row in study.rows
+        if not is_finished(study.run(row, shot, seed))
+    ]
+    return of_trials, of_runs
+
+
+def is_finished(folder: RunFolder) -> bool:
+    """Whether a folder holds a finished run."""
+    return folder.config.is_file() and folder.read()[1] is not None
+
+
+def do(study: Study, job: Job, alone: bool) -> None:
+    """Do a job, whatever it prints going to a file beside its results.
+
+    Args:
+      study, job: what to do.
+      alone: whether nothing else runs meanwhile, so that times are meant.
+    """
+    where = study.trials(job.row).parent if job.shot is None else study.run(*job).path
+    where.mkdir(parents=True, exist_ok=True)
+    with open(where / "log.txt", "a", encoding="utf-8") as log, _written_to(log):
+        try:
+            if job.shot is None:
+                _try_settings(study, job.row)
+            else:
+                _run(study, job, alone)
+        finally:
+            keras.backend.clear_session()
+
+
+@contextlib.contextmanager
+def _written_to(log: Any) -> Iterator[None]:
+    with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+        yield
+
+
+def _missing_trials(study, row):
+    """Return the settings of a row that have not been tried."""
+    wanted = trials.candidates(row, study.dataset, study.budget.trials)
+    done = trials.read(study.trials(row), row)["trials"]
+    return wanted[len(done) :]
+
+
+def _try_settings(study, row):
+    record = trials.read(study.trials(row), row)
+    for settings in _missing_trials(study, row):
+        config = study.trial_config(row, settings)
+        splits = inputs.load(config, study.data_path)
+        began = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            figures = experiment.train(config, RunFolder(folder), splits)[1]
+        record["trials"].append(
+            {
+                "settings": settings,
+                "val_accuracy": figures["val_accuracy"],
+                "seconds": round(time.perf_counter() - began, 1),
+            }
+        )
+        trials.write(study.trials(row), record)
+
+
+def _run(study, job, alone):
+    preset = job.row.endswith(PRESET)
+    settings = {} if preset else trials.best(trials.read(study.trials(job.row), job.row))
+    config = study.run_config(*job, settings)
+    folder = study.run(*job)
+    splits = inputs.load(config, study.data_path)
+    result = experiment.train_and_test(config, folder, splits)
+    model = experiment.make(config, splits.train).model
+    variables = [] if model is None else model.trainable_variables
+    rate = result["train_steps_per_second"]
+    cost = {
+        "parameters": sum(int(tf.size(variable)) for variable in variables),
+        "train_seconds": result["steps"] / rate if rate else 0.0,
+        "adapt_microseconds": adapt_microseconds(
+            load(folder.saved_model), splits.test, study.way, job.shot
+        ),
+        "alone": alone,
+    }
+    write_json(folder.path / COST, cost)
+
+
+def adapt_microseconds(
+    classifier: Classifier, embeddings: EmbeddingSet, way: int, shot: int
+) -> float:
+    """Time adaptation to support sets, of many tasks together: microseconds a task, median of 7."""
+    support = EpisodeSampler(embeddings, way, shot, 1, TASKS).episodes([0, 0]).support
+    seconds = []
+    for _ in range(8):
+        began = time.perf_counter()
+        for tensor in tf.nest.flatten(classifier.fit(support)):
+            tensor.numpy()
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds[1:]) / TASKS * 1e6
