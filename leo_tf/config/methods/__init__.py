@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from leo_tf.config.methods.conditionally_shifted import ConditionallyShiftedSettings
 from leo_tf.config.methods.fine_tuning import FineTuningSettings
 from leo_tf.config.methods.leo import LEOSettings
 from leo_tf.config.methods.logistic_regression import LogisticRegressionSettings
@@ -57,6 +58,13 @@ METHODS = {  # by the value of --method
         RelationSettings,
         paper="Sung et al. 2018, arXiv 1711.06025",
         learns="an embedding and a comparison",
+    ),
+    "conditionally_shifted": Entry(
+        "conditionally shifted neurons",
+        "conditionally_shifted",
+        ConditionallyShiftedSettings,
+        paper="Munkhdalai et al. 2018, arXiv 1712.09926",
+        learns="a network, keys, and shifts of its units by gradients",
     ),
     "leo": Entry(
         "LEO",
