@@ -30,6 +30,8 @@ class Config:
             name += f"_{self.preset}"
         if self.method != DEFAULT:
             name += f"/{own.stem(self.method)}"
+            if self.flat().get("train_on_val"):
+                name += "_train_on_val"
         return f"runs/{name}/seed{self.experiment.seed}"
 
     def flat(self) -> dict[str, Any]:

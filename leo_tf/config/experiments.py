@@ -75,8 +75,7 @@ class Classification(Experiment):
     @property
     def folder(self) -> str:
         """What sets a run apart, as the name of its folder."""
-        name = f"{self.dataset}_{self.way}way_{self.shot}shot"
-        return f"{name}_train_on_val" if self.train_on_val else name
+        return f"{self.dataset}_{self.way}way_{self.shot}shot"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -227,11 +227,12 @@ def test_presets_are_of_methods_and_settings_that_there_are():
     ("settings", "expected"),
     [
         ({}, "glyphs_5way_1shot/seed0"),
+        ({"train_on_val": True}, "glyphs_5way_1shot/seed0"),
         ({"way": 20, "shot": 5, "seed": 3}, "glyphs_20way_5shot/seed3"),
         ({"method": "nearest_centroid"}, "glyphs_5way_1shot/nearest_centroid/seed0"),
         (
             {"method": "leo_no_finetuning", "train_on_val": True},
-            "glyphs_5way_1shot_train_on_val/leo_no_finetuning/seed0",
+            "glyphs_5way_1shot/leo_no_finetuning_train_on_val/seed0",
         ),
         ({"dataset": "miniImageNet", "preset": "paper"}, "miniImageNet_5way_1shot_paper/seed0"),
         ({"dataset": "sines_and_lines"}, "sines_and_lines/seed0"),

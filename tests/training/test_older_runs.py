@@ -23,14 +23,14 @@ def old_run(tmp_path):
 
 def asked(**given):
     values = flags.FlagValues()
-    setting_flags.define_all(values)
+    asked = setting_flags.MethodFlags(values, before_own=lambda: None)
     values(["run", *(f"--{name}={value}" for name, value in given.items())])
-    return values
+    return asked
 
 
 def test_what_nobody_asks_for_stays_as_an_older_run_has_it(old_run):
     values = asked(dataset="sines_and_lines", seed=0, inner_bound=7.0)
-    config = setting_flags.configuration(values, base=old_run.older())
+    config = values.configuration(old_run.older())
     assert config.settings.inner_unroll_length == 4
     assert (config.settings.energy_exponent, config.experiment.maml_lr) == (1.0, 1e-3)
     assert config.settings.inner_bound == 7.0
