@@ -3,9 +3,11 @@
 from typing import Any, NamedTuple
 
 from leo_tf.config.methods.conditionally_shifted import ConditionallyShiftedSettings
+from leo_tf.config.methods.feat import FEATSettings
 from leo_tf.config.methods.fine_tuning import FineTuningSettings
 from leo_tf.config.methods.leo import LEOSettings
 from leo_tf.config.methods.logistic_regression import LogisticRegressionSettings
+from leo_tf.config.methods.matching import MatchingSettings
 from leo_tf.config.methods.meta_learner import Method
 from leo_tf.config.methods.prototypical import PrototypicalSettings
 from leo_tf.config.methods.relation import RelationSettings
@@ -44,6 +46,13 @@ METHODS = {  # by the value of --method
         FineTuningSettings,
         paper="Rusu et al. 2019, arXiv 1807.05960 (its ablation)",
         learns="nothing",
+    ),
+    "matching": Entry(
+        "matching networks",
+        "matching",
+        MatchingSettings,
+        paper="Vinyals et al. 2016, arXiv 1606.04080",
+        learns="an embedding and a scale",
     ),
     "prototypical": Entry(
         "prototypical networks",
@@ -87,6 +96,13 @@ METHODS = {  # by the value of --method
         RidgeSettings,
         paper="Bertinetto et al. 2019, arXiv 1805.08136",
         learns="an embedding, the penalty and a scale",
+    ),
+    "feat": Entry(
+        "FEAT",
+        "feat",
+        FEATSettings,
+        paper="Ye et al. 2020, arXiv 1812.03664",
+        learns="an embedding, self-attention and a scale",
     ),
 }
 DEFAULT = "leo"
