@@ -59,7 +59,9 @@ class SoftmaxParameters(keras.layers.Layer):
       **kwargs: see `keras.layers.Layer`.
     """
 
-    def __init__(self, dim: int, hidden: int, way: int = 0, initializer=None, **kwargs) -> None:
+    def __init__(
+        self, dim: int, hidden: int, way: int = 0, initializer: str | None = None, **kwargs
+    ) -> None:
         super().__init__(**kwargs)
         self.way = way
         kernel, zeros = initializer or "glorot_uniform", initializer or "zeros"
