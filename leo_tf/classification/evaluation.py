@@ -14,7 +14,7 @@ from data_pipeline.episodes import EpisodeIndices, EpisodeSampler
 from data_pipeline.normalisation import normalise_data
 from data_pipeline.streams import stream_seed, unrewritten
 from leo_tf.meta.accuracy import are_right, share_right
-from leo_tf.meta.classifier import Classifier, weights_and_biases
+from leo_tf.meta.classifier import Classifier, check_served, weights_and_biases
 from leo_tf.training.validation import Validated
 
 TASKS_DRAWN = 200  # the published meta-batch of evaluation; fixes which episodes a seed means
@@ -127,7 +127,11 @@ class Evaluator:
         Args:
           classifier: what to evaluate.
           progress: called with the number of episodes that were just evaluated.
+
+        Raises:
+          ValueError: if the classifier does not serve episodes of these sizes.
         """
+        check_served(classifier.serves, (self.sampler.way, self.sampler.shot))
         if classifier not in self._datasets:
             evaluate = self._linear if classifier.classify is None else self._gathered
             self._datasets[classifier] = unrewritten(evaluate(classifier))
@@ -176,15 +180,37 @@ class Evaluator:
         def evaluate(indices):
             params = classifier.fit(sampler.raw_images(indices.classes, indices.support))
             query = sampler.raw_images(indices.classes, indices.query)
-            query = tf.reshape(query, [-1, queries, sampler.embeddings.dim])
-            scores = classifier.score(params, query)
+            scores, labels = _in_groups(classifier, params, query)
             if not scores.dtype.is_floating:  # votes
                 scores = tf.cast(scores, tf.float64)
-            labels = tf.repeat(tf.range(sampler.way), sampler.queries)
             labels = tf.broadcast_to(labels, tf.shape(scores)[:2])
             return Outcomes(share_right(scores, labels), _are_finite(scores))
 
         return self._drawn(support_only=False).rebatch(tasks).map(evaluate)
+
+
+def _in_groups(classifier, params, query):
+    """Score queries [tasks, way, queries, dim], as many of a class together as a classifier wants.
+
+    Returns:
+      The scores, [tasks, way * queries, way], and the labels of all tasks, [way * queries].
+    """
+    way, queries, dim = query.shape[1:]
+    size = min(classifier.together or queries, queries)
+    whole = queries // size
+    scores, labels = [], []
+    for groups, part in ((whole, query[:, :, : whole * size]), (1, query[:, :, whole * size :])):
+        if not part.shape[2]:
+            continue
+        part = tf.reshape(part, [-1, way, groups, part.shape[2] // groups, dim])
+        flat = tf.reshape(tf.transpose(part, [0, 2, 1, 3, 4]), [-1, way * part.shape[3], dim])
+        fitted = params  # without `together`, any structure of tensors
+        if groups > 1:
+            fitted = tf.nest.map_structure(lambda each, n=groups: tf.repeat(each, n, 0), params)
+        found = classifier.score(fitted, flat)
+        scores.append(tf.reshape(found, [-1, groups * flat.shape[1], way]))
+        labels.append(tf.tile(tf.repeat(tf.range(way), part.shape[3]), [groups]))
+    return tf.concat(scores, axis=1), tf.concat(labels, axis=0)
 
 
 def _merge_draws(indices):

@@ -24,6 +24,7 @@ class _Exported(tf.Module):
         dtype = tf.float32 if model is None else tf.as_dtype(model.compute_dtype)
         self.dim = dim
         self.mean = None if classifier.mean is None else tf.Variable(classifier.mean)
+        self.together, self.serves = _kept(classifier.together), _kept(classifier.serves)
         classifier = dataclasses.replace(classifier, mean=self.mean)
         self._support = tf.TensorSpec([None, None, None, dim], dtype, "support")
         self._present = tf.TensorSpec([None, None, None], tf.bool, "present")
@@ -101,6 +102,17 @@ class _Exported(tf.Module):
         return functions
 
 
+def _kept(numbers):
+    """What keeps whole numbers in a SavedModel, or None."""
+    return None if numbers is None else tf.Variable(numbers, trainable=False, dtype=tf.int32)
+
+
+def _recovered(loaded, name):
+    """The numbers that `_kept` kept, or None."""
+    found = getattr(loaded, name, None)
+    return None if found is None else found.numpy().tolist()
+
+
 def _named(params, names):
     """Return the specs of params, each with a name of its own."""
     flat = tf.nest.flatten(params)
@@ -164,6 +176,7 @@ def load(folder: str | os.PathLike, dim: int | None = None) -> Classifier:
         return loaded.adapt(support) if present is None else loaded.adapt(support, present)
 
     dtype = takes["support"].dtype
+    serves = _recovered(loaded, "serves")
 
     def classify(params, query):
         return loaded.classify(params, tf.cast(query, dtype))
@@ -172,5 +185,7 @@ def load(folder: str | os.PathLike, dim: int | None = None) -> Classifier:
         adapt_present if "adapt_present" in loaded.signatures else adapt,
         None if linear else classify,
         mean=getattr(loaded, "mean", None),
+        together=_recovered(loaded, "together"),
+        serves=serves and tuple(serves),
         raw=True,
     )

@@ -52,7 +52,8 @@ def measure(
       A dict: test_accuracy, ci95, nearest_centroid_accuracy, nearest_centroid_ci95 (percent; an
       interval of one episode is None), test_episodes, queries (per class), and the episodes that
       either adapted to weights that are not finite: not_finite_episodes,
-      nearest_centroid_not_finite_episodes.
+      nearest_centroid_not_finite_episodes. Of a classifier whose queries are scored together also
+      how many of a class: queries_together.
 
     Raises:
       EpisodeSizeError: if the split is too small.
@@ -75,6 +76,7 @@ def measure(
         "test_episodes": found.episodes,
         "not_finite_episodes": found.not_finite,
         "queries": queries,
+        **({"queries_together": classifier.together} if classifier.together else {}),
         f"{BASELINE}_accuracy": beside.mean,
         f"{BASELINE}_ci95": beside.ci95,
         f"{BASELINE}_not_finite_episodes": beside.not_finite,
@@ -106,6 +108,11 @@ def table(result: Mapping[str, Any]) -> str:
     trained = [result.get(f"train_{name}") or result[name] for name in ("way", "shot")]
     if trained != [result["way"], result["shot"]] and training(result, method) != NOTHING:
         notes.append(f"Trained on {trained[0]}-way {trained[1]}-shot episodes (--train_way).")
+    if result.get("queries_together"):
+        notes.append(
+            f"{title} scores {result['queries_together']} queries of each class together and sees "
+            "them all; others see one."
+        )
     if saw_its_classes(result, method):
         notes.append(f"Classes of {result['split']} were trained on: no test of new ones.")
     if result.get("allow_overlap"):

@@ -1,7 +1,7 @@
 """What is seen of a few-shot classifier: two functions, and what there is to train."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -11,6 +11,7 @@ from data_pipeline.episodes import Episodes
 from data_pipeline.normalisation import normalise
 from leo_tf.meta.accuracy import share_right
 from leo_tf.meta.model import MetaLoss, MetaModel
+from leo_tf.meta.noise import Noise
 from leo_tf.meta.raw_support import RawSupport, adapt_raw, checked
 
 
@@ -32,6 +33,11 @@ class Classifier:
     mean: tf.Tensor | None = None
     # Fits to the base classes, once before the first step; told the run's seed. None: nothing.
     fit_base: Callable[[EmbeddingSet, int], None] | None = None
+    # Queries of a class that are scored together, where a query's scores depend on the others: then
+    # what `adapt` returns is tensors [tasks, ...]. None: each query is scored by itself.
+    together: int | None = None
+    # The way and shot that it serves alone; None: any.
+    serves: tuple[int, int] | None = None
     # Whether the two functions take raw embeddings and normalise them, as those of SavedModels do.
     raw: bool = False
 
@@ -75,7 +81,7 @@ class EpisodicClassifier(RawSupport, MetaModel):
         """Score queries, see `Classifier`."""
         raise NotImplementedError
 
-    def task_loss(self, episodes: Episodes, noise: dict[str, tf.Tensor] | None = None) -> MetaLoss:
+    def task_loss(self, episodes: Episodes, noise: Noise | None = None) -> MetaLoss:
         """Adapt to the support sets and evaluate on the queries."""
         episodes, _ = self.cast(episodes)
         return self.query_loss(self.adapt(episodes.support), episodes)
@@ -105,6 +111,22 @@ class EpisodicClassifier(RawSupport, MetaModel):
     def classifier(self) -> Classifier:
         """Return the model as a `Classifier`."""
         return Classifier(self.adapt, self.classify, self)
+
+
+def check_served(serves: tuple[int, int] | None, sizes: Sequence[int | None]) -> None:
+    """Raise a ValueError, one line, of a way and shot that a classifier does not serve.
+
+    Args:
+      serves: see `Classifier`.
+      sizes: the way and shot asked for, each None where it is not known yet.
+    """
+    if serves is None or all(size in (None, own) for size, own in zip(sizes, serves, strict=True)):
+        return
+    way, shot = ("?" if size is None else size for size in sizes)
+    raise ValueError(
+        f"this classifier was trained for {serves[0]}-way {serves[1]}-shot episodes and serves no "
+        f"others; for {way}-way {shot}-shot ones, train another"
+    )
 
 
 def weights_and_biases(params: Any) -> tuple[tf.Tensor, tf.Tensor | None]:

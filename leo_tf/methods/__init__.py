@@ -22,8 +22,8 @@ def build(
       method: a key of METHODS, or the name of a user's own file.
       settings: an instance of its settings.
       train: the classes that it is to be trained on.
-      sizes: of the episodes that it is to be trained for; a method whose `build` takes `sizes`
-        serves these alone.
+      sizes: of the episodes that it is to be trained for, for a method whose `build` takes them,
+        since it serves these alone or scores as many queries together.
 
     Raises:
       ValueError: one line, if it is the user's own, and its file has not been executed.

@@ -12,6 +12,8 @@ from leo_tf.config.methods.meta_learner import Method
 from leo_tf.config.methods.prototypical import PrototypicalSettings
 from leo_tf.config.methods.relation import RelationSettings
 from leo_tf.config.methods.ridge import RidgeSettings
+from leo_tf.config.methods.snail import SNAILSettings
+from leo_tf.config.methods.tpn import TPNSettings
 
 
 class Entry(NamedTuple):
@@ -67,6 +69,20 @@ METHODS = {  # by the value of --method
         RelationSettings,
         paper="Sung et al. 2018, arXiv 1711.06025",
         learns="an embedding and a comparison",
+    ),
+    "tpn": Entry(
+        "transductive propagation network",
+        "tpn",
+        TPNSettings,
+        paper="Liu et al. 2019, arXiv 1805.10002",
+        learns="an embedding and each example's scale",
+    ),
+    "snail": Entry(
+        "SNAIL",
+        "snail",
+        SNAILSettings,
+        paper="Mishra et al. 2018, arXiv 1707.03141",
+        learns="a causal network over examples",
     ),
     "conditionally_shifted": Entry(
         "conditionally shifted neurons",
