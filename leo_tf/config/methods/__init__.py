@@ -13,6 +13,7 @@ from leo_tf.config.methods.prototypical import PrototypicalSettings
 from leo_tf.config.methods.relation import RelationSettings
 from leo_tf.config.methods.ridge import RidgeSettings
 from leo_tf.config.methods.snail import SNAILSettings
+from leo_tf.config.methods.tadam import TADAMSettings
 from leo_tf.config.methods.tpn import TPNSettings
 
 
@@ -69,6 +70,13 @@ METHODS = {  # by the value of --method
         RelationSettings,
         paper="Sung et al. 2018, arXiv 1711.06025",
         learns="an embedding and a comparison",
+    ),
+    "tadam": Entry(
+        "TADAM",
+        "tadam",
+        TADAMSettings,
+        paper="Oreshkin et al. 2018, arXiv 1805.10123",
+        learns="an embedding that depends on the task, a scale",
     ),
     "tpn": Entry(
         "transductive propagation network",
