@@ -60,3 +60,18 @@ def set_weights(model: MetaModel, seed: int, scale: float = 0.5) -> dict[str, np
         variable.assign(scale * random.normal(size=variable.shape))
         found["/".join(variable.path.split("/")[-2:])] = variable.numpy()
     return found
+
+
+def assert_gradients_are_slopes(model: MetaModel, episodes: Episodes, noise=None) -> None:
+    """Compare the gradients of a step's loss with its difference quotient in a random direction."""
+    random, values = np.random.default_rng(0), model.values()
+    moves = [random.normal(size=value.shape) for value in values]
+    gradients = model.task_gradients(values, episodes, noise)[1]
+
+    def loss(size):
+        moved = [value + size * move for value, move in zip(values, moves, strict=True)]
+        return model.task_gradients(moved, episodes, noise)[0].loss.numpy()
+
+    expected = (loss(1e-6) - loss(-1e-6)) / 2e-6
+    found = sum(np.sum(g * move) for g, move in zip(gradients, moves, strict=True))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

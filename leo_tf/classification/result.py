@@ -109,10 +109,7 @@ def table(result: Mapping[str, Any]) -> str:
     if trained != [result["way"], result["shot"]] and training(result, method) != NOTHING:
         notes.append(f"Trained on {trained[0]}-way {trained[1]}-shot episodes (--train_way).")
     if result.get("queries_together"):
-        notes.append(
-            f"{title} scores {result['queries_together']} queries of each class together and sees "
-            "them all; others see one."
-        )
+        notes.append(f"{title} sees {result['queries_together']} queries of a class at once.")
     if saw_its_classes(result, method):
         notes.append(f"Classes of {result['split']} were trained on: no test of new ones.")
     if result.get("allow_overlap"):

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from by_hand import cross_entropy, of_tasks, random_episodes, set_weights, softmax
+from by_hand import (
+    assert_gradients_are_slopes,
+    cross_entropy,
+    of_tasks,
+    random_episodes,
+    set_weights,
+    softmax,
+)
 
 from data_pipeline.episode_sizes import EpisodeSizes
 from leo_tf.classification.evaluation import Evaluator
@@ -79,6 +86,7 @@ def test_scores_and_loss_are_those_of_whole_sequences(model, of, shuffled):
     if shuffled:
         order = np.array([[5, 1, 0, 3, 2, 4], [2, 3, 1, 0, 5, 4]])
         noise = {"order": tf.constant(order)}
+    assert_gradients_are_slopes(model, episodes, noise)
     result = model.meta_loss(episodes, noise)
     for task, (support, query, labels) in enumerate(of_tasks(episodes)):
         expected = scores_by_hand(of, support, query, order[task])

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from by_hand import cross_entropy, of_tasks, random_episodes, set_weights, softmax
+from by_hand import (
+    assert_gradients_are_slopes,
+    cross_entropy,
+    of_tasks,
+    random_episodes,
+    set_weights,
+    softmax,
+)
 
 from data_pipeline import EmbeddingSet
 from data_pipeline.episode_sizes import EpisodesAndBase, EpisodeSizes
@@ -51,6 +58,7 @@ def test_scores_and_loss_are_those_of_the_equations():
     model = TADAM(DIM, CLASSES, TADAMSettings(**SMALL), dtype="float64", name="tadam")
     of = set_weights(model, seed=1)
     episodes = random_episodes(DIM, seed=2)
+    assert_gradients_are_slopes(model, episodes)
     result = model.meta_loss(episodes)
     names = ("factor", "hidden_factor", "shift")
     penalty = 0.01 * sum(of[f"{name}/strength"] ** 2 for name in names)

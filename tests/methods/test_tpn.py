@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from by_hand import cross_entropy, random_episodes, set_weights
+from by_hand import assert_gradients_are_slopes, cross_entropy, random_episodes, set_weights
 
 from leo_tf.classification.evaluation import Evaluator
 from leo_tf.classification.export import export, load
@@ -48,6 +48,7 @@ def test_scores_and_loss_are_those_of_the_equations(hidden, k):
         return f / np.log1p(np.exp(units @ of["width/kernel"] + of["width/bias"]))
 
     episodes = random_episodes(DIM, seed=2)
+    assert_gradients_are_slopes(model, episodes)
     result = model.meta_loss(episodes)
     for task, (support, query) in enumerate(
         zip(episodes.support.numpy(), episodes.query.numpy(), strict=True)
@@ -133,4 +134,4 @@ def test_the_table_says_that_queries_are_seen_together(tiny):
     assert found["queries_together"] == 4
     setting = {"dataset": "tiny", "crop": "center", "way": 3, "shot": 2, "split": "test"}
     text = table({**setting, **found, "method": "tpn"})
-    assert "transductive propagation network scores 4 queries of each class together" in text
+    assert "transductive propagation network sees 4 queries of a class at once." in text
