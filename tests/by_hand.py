@@ -53,6 +53,65 @@ def embedded(x: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
     return x @ weights["embedding/kernel"]
 
 
+def gradient_steps(params, inputs, labels, rates, steps) -> dict[str, np.ndarray]:
+    """Gradient descent on one task's mean cross-entropy of a softmax classifier.
+
+    Args:
+      params: {"output": [way, units]}, and for a hidden ReLU layer {"hidden_kernel": [dim, units],
+        "hidden_bias": [units]} besides.
+      inputs: [n, dim].
+      labels: [n].
+      rates: a number, or one for each of the parameters.
+      steps: how many.
+    """
+    params = {name: np.array(value) for name, value in params.items()}
+    targets = np.eye(len(params["output"]))[labels]
+    for _ in range(steps):
+        before, h = None, inputs
+        if "hidden_kernel" in params:
+            before = inputs @ params["hidden_kernel"] + params["hidden_bias"]
+            h = np.maximum(before, 0)
+        residual = (softmax(h @ params["output"].T) - targets) / len(inputs)
+        slopes = {"output": residual.T @ h}
+        if before is not None:
+            back = (residual @ params["output"]) * (before > 0)
+            slopes |= {"hidden_kernel": inputs.T @ back, "hidden_bias": back.sum(axis=0)}
+        for name, slope in slopes.items():
+            rate = rates[name] if isinstance(rates, dict) else rates
+            params[name] = params[name] - rate * slope
+    return params
+
+
+def classifier_scores(params, inputs) -> np.ndarray:
+    """Scores of inputs [n, dim] by the parameters that `gradient_steps` takes: [n, way]."""
+    if "hidden_kernel" in params:
+        inputs = np.maximum(inputs @ params["hidden_kernel"] + params["hidden_bias"], 0)
+    return inputs @ params["output"].T
+
+
+def started(weights, layer, way) -> dict[str, np.ndarray]:
+    """One task's parameters of what `set_weights` returned; a shared vector once for each class."""
+    names = {"hidden_kernel", "hidden_bias", "output"}
+    found = {name: weights[f"{layer}/{name}"] for name in names if f"{layer}/{name}" in weights}
+    return found | {"output": np.broadcast_to(found["output"], [way, found["output"].shape[1]])}
+
+
+def assert_gradient(model: MetaModel, episodes: Episodes, noise=None, seed: int = 0) -> None:
+    """Compare the gradient of a float64 model's task loss with its finite differences."""
+    noise = {} if noise is None else noise
+    values, random = model.values(), np.random.default_rng(seed)
+    _, gradients = model.task_gradients(values, episodes, noise)
+    for i, (value, gradient) in enumerate(zip(values, gradients, strict=True)):
+        direction = random.normal(size=value.shape)
+        moved = [
+            [*values[:i], value + step * direction, *values[i + 1 :]] for step in (1e-5, -1e-5)
+        ]
+        ahead, behind = (model.task_gradients(each, episodes, noise)[0].loss for each in moved)
+        slope = np.sum(gradient * direction)
+        assert abs(slope) > 1e-6, model.trainable_variables[i].path
+        np.testing.assert_allclose((ahead - behind) / 2e-5, slope, rtol=1e-4, atol=1e-8)
+
+
 def set_weights(model: MetaModel, seed: int, scale: float = 0.5) -> dict[str, np.ndarray]:
     """Give every variable random values; returns {"layer/name": value}."""
     random, found = np.random.default_rng(seed), {}

@@ -45,10 +45,17 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def with_default(parent: type, name: str, default: Any) -> Any:
-    """Declare a parent's field again with another default: its text, bounds and search stay."""
+def with_default(parent: type, name: str, default: Any, **changes: Any) -> Any:
+    """Declare a parent's field again with another default: its text and bounds stay.
+
+    Args:
+      parent: a settings class.
+      name: of its field.
+      default: the other default.
+      **changes: `search`, if other values are to be tried.
+    """
     (field,) = (field for field in dataclasses.fields(parent) if field.name == name)
-    return dataclasses.field(default=default, metadata=field.metadata)
+    return dataclasses.field(default=default, metadata={**field.metadata, **changes})
 
 
 class Settings:

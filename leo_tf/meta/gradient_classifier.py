@@ -54,6 +54,7 @@ class GradientClassifier(EpisodicClassifier):
 
     def adapted(self, support: tf.Tensor, steps: int, present: tf.Tensor | None = None) -> Params:
         """Return the learner's parameters after some inner steps on support sets."""
+        support = tf.convert_to_tensor(support)
         params = self.start.of_tasks(*sizes_of(support)[:2])
         batches = [labelled(support, present)] * steps
         return adapt_parameters(self.learner, params, self.rates(), batches)

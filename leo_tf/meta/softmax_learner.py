@@ -101,6 +101,15 @@ class SoftmaxParameters(keras.layers.Layer):
         }
 
 
+def relative_rates() -> keras.initializers.Initializer:
+    """Return what initialises learned step sizes, in units of the greatest: even in [0.05, 1].
+
+    The ratio of the interval [0.005, 0.1] of arXiv 1707.09835. In these units an outer step
+    changes them as much as other variables, whatever the greatest is.
+    """
+    return keras.initializers.RandomUniform(0.05, 1.0)
+
+
 def labelled(support: tf.Tensor, present: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
     """Return a support set as the inputs and labels of its mean loss.
 

@@ -1,15 +1,30 @@
-"""Model-agnostic meta-learning (Finn et al., ICML 2017), for any learner.
+"""Model-agnostic meta-learning (Finn et al., ICML 2017, arXiv 1703.03400).
 
-The regression's yardstick: `leo_tf.regression.model.maml_regressor` gives it a network.
+A task's parameters are S steps phi <- phi - alpha grad L_support(phi) from phi = theta (equation
+1); theta follows the gradient of L_query(phi) through these steps, second derivatives included.
+
+For classification, `MAMLClassifier`: a small softmax classifier on fixed embeddings, at one rate
+alpha. Embeddings of length 1 give gradients that are small, so that alpha is some hundred times
+that of raw pictures. Its output units share one initial vector by default, see
+`leo_tf.meta.softmax_learner`; what is then learned is the hidden layer, and a linear classifier
+has nothing to learn: it is gradient descent from 0 on the support.
+
+For regression, `MAML`, for any learner, whose rates are learned, one for each parameter: the
+yardstick to which `leo_tf.regression.model.maml_regressor` gives a network.
 """
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline.embeddings import EmbeddingSet
+from data_pipeline.episode_sizes import EpisodeSizes
 from data_pipeline.episodes import Episodes
+from leo_tf.config.methods.maml import MAMLSettings
 from leo_tf.config.methods.meta_learner import MetaLearner
+from leo_tf.meta.classifier import Classifier
 from leo_tf.meta.float_types import as_inputs, cast_floats
+from leo_tf.meta.gradient_classifier import GradientClassifier
 from leo_tf.meta.inner_loops import adapt_parameters
 from leo_tf.meta.learner import Learner
 from leo_tf.meta.model import MetaLoss, MetaModel
@@ -91,3 +106,17 @@ class MAML(MetaModel):
     def call(self, support, labels):
         """Adapted parameters, [tasks, ..., size]."""
         return self.adapt(support, labels)
+
+
+@registered
+class MAMLClassifier(GradientClassifier):
+    """Gradient descent at one fixed rate from a meta-learned start, see `GradientClassifier`."""
+
+    def rates(self) -> float:
+        """The rate of all parameters."""
+        return self.settings.inner_rate
+
+
+def build(settings: MAMLSettings, train: EmbeddingSet, sizes: EpisodeSizes) -> Classifier:
+    """Make the classifier for embeddings of the training set's size."""
+    return MAMLClassifier(train.dim, settings, sizes.way).classifier()

@@ -25,6 +25,7 @@ FIXED_SIZES = {"snail"}  # one model for each way and shot
 FIXED_WAY = {"conditionally_shifted"}  # one model for each way
 QUICK = {"num_latents": 4, "inner_unroll_length": 1, "finetuning_unroll_length": 1}
 QUICK |= {"filters": 8, "key_size": 4}
+QUICK |= {"inner_steps": 2, "inner_test_steps": 2, "images_per_class": 5}
 
 
 def quick_config(method):

@@ -7,10 +7,13 @@ from leo_tf.config.methods.feat import FEATSettings
 from leo_tf.config.methods.fine_tuning import FineTuningSettings
 from leo_tf.config.methods.leo import LEOSettings
 from leo_tf.config.methods.logistic_regression import LogisticRegressionSettings
+from leo_tf.config.methods.maml import MAMLSettings
 from leo_tf.config.methods.matching import MatchingSettings
 from leo_tf.config.methods.meta_learner import Method
+from leo_tf.config.methods.meta_sgd import MetaSGDSettings
 from leo_tf.config.methods.prototypical import PrototypicalSettings
 from leo_tf.config.methods.relation import RelationSettings
+from leo_tf.config.methods.reptile import ReptileSettings
 from leo_tf.config.methods.ridge import RidgeSettings
 from leo_tf.config.methods.snail import SNAILSettings
 from leo_tf.config.methods.tadam import TADAMSettings
@@ -91,6 +94,27 @@ METHODS = {  # by the value of --method
         SNAILSettings,
         paper="Mishra et al. 2018, arXiv 1707.03141",
         learns="a causal network over examples",
+    ),
+    "maml": Entry(
+        "MAML",
+        "maml",
+        MAMLSettings,
+        paper="Finn et al. 2017, arXiv 1703.03400",
+        learns="the start of a classifier's gradient steps",
+    ),
+    "meta_sgd": Entry(
+        "Meta-SGD",
+        "meta_sgd",
+        MetaSGDSettings,
+        paper="Li et al. 2017, arXiv 1707.09835",
+        learns="start and step sizes of a classifier's gradient steps",
+    ),
+    "reptile": Entry(
+        "Reptile",
+        "reptile",
+        ReptileSettings,
+        paper="Nichol et al. 2018, arXiv 1803.02999",
+        learns="the start of a classifier's steps of Adam",
     ),
     "conditionally_shifted": Entry(
         "conditionally shifted neurons",

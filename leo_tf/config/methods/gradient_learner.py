@@ -38,6 +38,7 @@ class GradientLearner(InnerSteps):
 
     inner_rate: float = setting(
         1.0,
-        "step size of the inner loop, on the mean cross-entropy of the support",
+        "step size of the inner loop, which descends the support's mean cross-entropy; of reptile, "
+        "the learning rate of its Adam",
         search=(0.01, 100.0, "log"),
     )

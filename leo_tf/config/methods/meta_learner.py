@@ -29,7 +29,7 @@ class MetaLearner(Method):
 
     outer_lr: float = setting(
         1e-4,
-        "learning rate of Adam, which takes the outer steps",
+        "learning rate of the outer steps, which Adam takes; of reptile, epsilon at the start",
         above=0,
         search=(1e-5, 1e-2, "log"),
     )
