@@ -12,7 +12,7 @@ from types import ModuleType
 
 import numpy as np
 
-from data_pipeline import cache, numpy_files, paths, released_format
+from data_pipeline import cache, gaussians, numpy_files, paths, released_format
 from data_pipeline.embeddings import EmbeddingSet, Source
 from data_pipeline.split_checks import (
     check_apart,
@@ -29,7 +29,8 @@ FORMATS = {
     "_embeddings.npz": numpy_files,
     "_embeddings.npy": numpy_files,
 }
-PACKAGED = Path(__file__).parent / "glyphs" / "embeddings"
+BUILT = ("glyphs", "icons")  # whose files come with the code
+PACKAGED = Path(__file__).parent
 JOIN_ROWS = 4096
 
 
@@ -54,7 +55,8 @@ def check_dataset(
 
     Args:
       data_path: folder of data sets.
-      dataset: name of the data set's folder. `glyphs` comes with this package, if it is not there.
+      dataset: name of the data set's folder. `glyphs`, `icons` and `gaussians` come with this
+        package, if they are not there.
       crop: name of the folder in it.
       splits: the splits it must have.
 
@@ -65,12 +67,12 @@ def check_dataset(
     check_names(dataset, crop)
     data_path = paths.expand(data_path)
     folder = data_path / dataset
-    if dataset == "glyphs" and not folder.exists():
-        folder = PACKAGED / dataset
+    if not folder.exists():
+        folder = _packaged(dataset) or folder
     if not folder.is_dir():
         raise FileNotFoundError(
             f"no data set {dataset} in {data_path.resolve()} (there: {_there(data_path)}; "
-            f"glyphs comes with the code); {_how_to_get(data_path, dataset)}"
+            f"glyphs, icons and gaussians come with the code); {_how_to_get(data_path, dataset)}"
         )
     if not (folder / crop).is_dir():
         crops = sorted(path.name for path in folder.iterdir() if path.is_dir())
@@ -84,6 +86,13 @@ def check_dataset(
         if path.stat().st_size == 0:
             raise ValueError(f"{path}: is empty; fetch or write it again")
     return folder / crop
+
+
+def _packaged(dataset):
+    """Return the folder of a data set that comes with this package, or None."""
+    if dataset == "gaussians":
+        return gaussians.folder()
+    return PACKAGED / dataset / "embeddings" / dataset if dataset in BUILT else None
 
 
 def load_split(

@@ -21,7 +21,12 @@ PACKAGES = ("leo_tf", "data_pipeline")
 GLYPHS = "data_pipeline/glyphs/embeddings"
 
 # Import names that differ from the name of their distribution.
-DISTRIBUTION = {"absl": "absl-py", "sklearn": "scikit-learn", "PIL": "pillow"}
+DISTRIBUTION = {
+    "absl": "absl-py",
+    "sklearn": "scikit-learn",
+    "PIL": "pillow",
+    "resvg_py": "resvg-py",
+}
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +64,8 @@ def test_wheel_holds_both_packages_and_the_default_data(wheel):
         f"{split}_embeddings.pkl" for split in ("train", "val", "test")
     }
     assert pickles <= files
+    built = {str(p.relative_to(TOP)) for p in (TOP / "data_pipeline").glob("*/network.npz")}
+    assert len(built) == 2 and built <= files
     assert {f"{package}/py.typed" for package in PACKAGES} <= files
     tops = {name.split("/")[0] for name in files}
     assert {t for t in tops if not t.endswith(".dist-info")} == set(PACKAGES)

@@ -7,9 +7,9 @@ import numpy as np
 
 from data_pipeline.glyphs import characters, fonts, render
 from data_pipeline.glyphs.packages import INSTALL
+from data_pipeline.images import ink
 
 IMAGES_PER_CLASS = 60
-LARGEST_LIKENESS = 0.93
 
 Rendered = collections.namedtuple("Rendered", "label system character images upright fonts refused")
 
@@ -47,13 +47,13 @@ def render_class(
     upright: list = []
     for font in fonts.families_first(installed, ord(character), rng):
         image, reason = render.render(font.path, character, other_case)
-        if image is not None and render.is_near_copy(image, upright):
+        if image is not None and ink.is_near_copy(image, upright):
             reason = "copy"
         if reason:
             refused[reason] += 1
             continue
         upright.append(image)
-        images.append(render.pose(render.draw_ink(font.path, character), rng))
+        images.append(ink.pose(render.draw_ink(font.path, character), rng))
         used.append(font)
         if len(images) == count:
             return Rendered(
@@ -75,64 +75,3 @@ def render_split(
     classes = characters.classes(split)
     wanted = progress(classes) if progress else classes
     return [render_class(*each, installed, seed=seed) for each in wanted]
-
-
-def most_alike(rendered: Sequence[Rendered], count: int = 5) -> list[tuple[float, str, str]]:
-    """Find the pairs of classes whose mean upright images are most alike.
-
-    Args:
-      rendered: List of `Rendered`, of all splits.
-      count: Number of pairs.
-
-    Returns:
-      A list of (cosine similarity, label, label), most alike first.
-    """
-    means = np.stack([each.upright.mean(0).ravel() for each in rendered])
-    means /= np.linalg.norm(means, axis=1, keepdims=True)
-    likeness = means @ means.T
-    first, second = np.triu_indices(len(rendered), 1)
-    order = np.argsort(-likeness[first, second], kind="stable")[:count]
-    return [
-        (float(likeness[i, j]), rendered[i].label, rendered[j].label)
-        for i, j in zip(first[order], second[order], strict=True)
-    ]
-
-
-def check_distinct(rendered: Sequence[Rendered]) -> None:
-    """Refuse classes that look alike.
-
-    Raises:
-      ValueError: If two classes have mean images with a cosine above LARGEST_LIKENESS, or
-          share an image.
-    """
-    likeness, one, other = most_alike(rendered, 1)[0]
-    if likeness > LARGEST_LIKENESS:
-        raise ValueError(f"{one} and {other} look alike (cosine {likeness:.3f}); leave one out")
-    owner: dict[bytes, str] = {}
-    for each in rendered:
-        for image in each.upright:
-            first = owner.setdefault(image.tobytes(), each.label)
-            if first != each.label:
-                raise ValueError(f"{first} and {each.label} share an image; leave one out")
-
-
-def sheet(rendered: Sequence[Rendered], columns: int = 20, blocks: int = 3) -> np.ndarray:
-    """Lay out a sample sheet: one row a class, its first images, ink black on white.
-
-    Args:
-      rendered: List of `Rendered`.
-      columns: Images of each class.
-      blocks: Into how many columns of classes the sheet is folded.
-
-    Returns:
-      Array [rows * size, blocks * (columns + 1) * size] uint8; an empty image between the blocks.
-    """
-    size = render.IMAGE_SIZE
-    height = -(-len(rendered) // blocks)
-    pixels = np.zeros((height * size, blocks * (columns + 1) * size), np.uint8)
-    for index, each in enumerate(rendered):
-        block, row = divmod(index, height)
-        left = block * (columns + 1) * size
-        strip = np.concatenate(each.images[:columns], 1)
-        pixels[row * size : (row + 1) * size, left : left + strip.shape[1]] = strip
-    return 255 - pixels

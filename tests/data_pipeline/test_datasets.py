@@ -58,7 +58,7 @@ def test_an_unknown_data_set_says_where_it_looked_and_how_to_get_it(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         check_dataset(tmp_path, "mine")
     message = str(caught.value)
-    assert f"no data set mine in {tmp_path} (there: yours; glyphs comes with the code)" in message
+    assert f"no data set mine in {tmp_path} (there: yours; glyphs, icons and" in message
     assert f"own data go to {tmp_path}/mine/<crop>/ as train_embeddings.pkl" in message
     assert f"python -m data_pipeline.download --data_path={tmp_path}" in message
     with pytest.raises(FileNotFoundError, match=r"no data set mine .* \(there: no such folder;"):
@@ -96,7 +96,7 @@ def test_bad_names(tmp_path, arguments, message):
 
 def test_glyphs_come_with_the_code_unless_there_are_others(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "PACKAGED", tmp_path / "packaged")
-    packaged = dataset(tmp_path / "packaged", "glyphs")
+    packaged = dataset(tmp_path / "packaged" / "glyphs" / "embeddings", "glyphs")
     found = load_split(tmp_path / "nowhere", "glyphs")
     np.testing.assert_array_equal(found.embeddings, packaged["train"].embeddings)
     own = dataset(tmp_path / "own", "glyphs", dim=9)

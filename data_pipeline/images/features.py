@@ -1,8 +1,12 @@
-"""Train the Wide ResNet on the meta-train classes of `glyphs` and embed every image with it."""
+"""Train a Wide ResNet on pictures of meta-train classes, keep it, embed pictures with it."""
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from data_pipeline import atomic, paths
+from data_pipeline.images.ink import IMAGE_SIZE
 
 if TYPE_CHECKING:
     import keras
@@ -113,3 +117,34 @@ def embed(
 
     model = embedding_model(network, layer, grid)
     return model.predict(as_input(images), batch_size=256, verbose=0)
+
+
+def save(path: str | os.PathLike, network: "keras.Model") -> None:
+    """Write the weights of a network of `train`, as an .npz of one array a weight, by its path."""
+    with atomic.writer(paths.expand(path)) as file:
+        np.savez_compressed(file, **{weight.path: weight.numpy() for weight in network.weights})
+
+
+def load(path: str | os.PathLike) -> "keras.Model":
+    """Return the network whose weights `save` wrote, to embed pictures of `ink.IMAGE_SIZE` with.
+
+    Raises:
+      FileNotFoundError, ValueError: there is no such file, or it has other weights.
+    """
+    _plain_keras()
+
+    from data_pipeline.images.wide_resnet import GROUP_CHANNELS, wide_resnet
+
+    path = paths.expand(path)
+    with np.load(path) as archive:
+        kept = dict(archive)
+    try:
+        width = kept["group1_block1_first_conv/kernel"].shape[-1] // GROUP_CHANNELS[0]
+        classes = len(kept["logits/bias"])
+        network = wide_resnet(DEPTH, width, classes, (IMAGE_SIZE, IMAGE_SIZE, 1))
+        network.set_weights([kept.pop(weight.path) for weight in network.weights])
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path}: not the weights of such a network ({error})") from None
+    if kept:
+        raise ValueError(f"{path}: not the weights of such a network ({min(kept)} is no part)")
+    return network

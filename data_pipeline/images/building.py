@@ -1,0 +1,103 @@
+"""What pictures of classes become: embeddings, the network that made them, and samples to look at.
+
+A folder of built data has embeddings/<dataset>/center/<split>_embeddings.pkl; network.npz, the
+network's weights (`features.load`); pictures.npz, the first `KEPT` pictures of each class, as
+labels [classes] and pictures [classes, KEPT, side, side]; and sheet.png, more of them to look at.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data_pipeline import atomic, released_format
+from data_pipeline.embeddings import EmbeddingSet
+from data_pipeline.images import features, pictures
+
+if TYPE_CHECKING:
+    import keras
+
+LARGEST_TOTAL = 12_000_000  # bytes that may be committed
+KEPT = 2  # pictures of a class
+
+
+def embed_all(
+    drawn: Mapping[str, Sequence[pictures.Pictured]], seed: int = 0, epochs: int = features.EPOCHS
+) -> tuple[dict[str, EmbeddingSet], "keras.Model"]:
+    """Train on the meta-train pictures and embed those of every split.
+
+    Args:
+      drawn: {split: the pictures of its classes}.
+      seed: of weights, order and augmentation.
+      epochs: passes over the meta-train pictures.
+
+    Returns:
+      {split: `EmbeddingSet`}, and the network.
+    """
+    train = drawn["train"]
+    labels = np.repeat(np.arange(len(train)), [len(each.images) for each in train])
+    network = features.train(np.concatenate([each.images for each in train]), labels, seed, epochs)
+    everything = [each for split in drawn.values() for each in split]
+    rows = features.embed(network, np.concatenate([each.images for each in everything]))
+    ends = np.cumsum([len(each.images) for each in everything])
+    by_label = dict(zip([each.label for each in everything], np.split(rows, ends), strict=False))
+    sets = {
+        split: EmbeddingSet.from_arrays(
+            {each.label: by_label[each.label] for each in classes}, split
+        )
+        for split, classes in drawn.items()
+    }
+    return sets, network
+
+
+def write_all(
+    output: Path,
+    dataset: str,
+    drawn: Mapping[str, Sequence[pictures.Pictured]],
+    seed: int = 0,
+    epochs: int = features.EPOCHS,
+    columns: int = 20,
+) -> None:
+    """Train, embed and write everything, and print what came out.
+
+    Args:
+      output: the folder of the built data.
+      dataset: its name.
+      drawn, seed, epochs: see `embed_all`.
+      columns: pictures of a class in the sheet.
+
+    Raises:
+      ValueError: it is too much to be committed.
+    """
+    target = output / "embeddings" / dataset / "center"
+    target.mkdir(parents=True, exist_ok=True)
+    classes = [each for split in drawn.values() for each in split]
+    _write_sheet(output / "sheet.png", pictures.sheet(classes, columns))
+    with atomic.writer(output / "pictures.npz") as file:
+        kept = np.stack([each.images[:KEPT] for each in classes])
+        np.savez_compressed(file, labels=[each.label for each in classes], pictures=kept)
+    sets, network = embed_all(drawn, seed, epochs)
+    features.save(output / "network.npz", network)
+    for split, embeddings in sets.items():
+        path = target / f"{split}_embeddings.pkl"
+        released_format.write(path, embeddings, split, np.float16)
+        print(
+            f"{path}: {embeddings.num_classes} classes, {len(embeddings)} images, "
+            f"dim {embeddings.dim}"
+        )
+    written = [*target.glob("*.pkl"), *output.glob("*.npz"), *output.glob("*.png")]
+    total = sum(path.stat().st_size for path in written)
+    if total > LARGEST_TOTAL:
+        raise ValueError(f"{output}: {total} bytes; at most {LARGEST_TOTAL} are to be committed")
+
+
+def _write_sheet(path, sheet):
+    """Write a sheet of samples in 16 greys."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(sheet).quantize(16).save(buffer, "PNG", optimize=True)
+    with atomic.writer(path) as file:
+        file.write(buffer.getvalue())
