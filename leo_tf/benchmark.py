@@ -1,6 +1,6 @@
-"""Measure what LEO costs on this machine.
+"""Measure what LEO, or another method, costs on this machine.
 
-Usage: python -m leo_tf.benchmark [--shot=1] [--way=5] [--seconds=10] [flags]
+Usage: python -m leo_tf.benchmark [--method=leo] [--shot=1] [--way=5] [--seconds=10] [flags]
 
 Makes synthetic embeddings of the published sizes and measures, on the path that leo_tf.run takes:
 the start, an outer step, the pipeline, meta-test, memory. Prints the median and quartiles over
@@ -14,6 +14,7 @@ from absl import flags
 from data_pipeline import command_line
 from data_pipeline.synthetic import RELEASED_SIZES
 from leo_tf.config import flags as settings
+from leo_tf.config.methods import DEFAULT
 from leo_tf.config.settings import check_finite
 from leo_tf.performance import benchmark
 
@@ -22,6 +23,7 @@ FLAGS = flags.FlagValues()
 define, text = command_line.definer(FLAGS), flags.DEFINE_string
 integer = flags.DEFINE_integer
 settings.define(FLAGS, SIZES, ["classification"])
+define(text, "method", DEFAULT, "what to measure, see python -m leo_tf.methods")
 define(integer, "dim", 640, "size of an embedding", lower_bound=1)
 define(
     flags.DEFINE_enum,
@@ -45,7 +47,7 @@ def main() -> None:
         check_finite("seconds", FLAGS.seconds)
         command_line.check_folder("data_path", FLAGS.data_path)
         request = benchmark.request(
-            settings.configuration(FLAGS, SIZES, dataset=FLAGS.dataset_size),
+            settings.configuration(FLAGS, ("method", *SIZES), dataset=FLAGS.dataset_size),
             FLAGS.dim,
             FLAGS.classes,
             FLAGS.images,

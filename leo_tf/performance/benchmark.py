@@ -57,6 +57,12 @@ def request(
     """
     if unknown := set(parts) - set(PARTS):
         raise ValueError(f"--parts is of {', '.join(PARTS)}, not {', '.join(sorted(unknown))}")
+    trains = set(parts) & {"training", "pipeline"}
+    if trains and not config.settings.trained:
+        raise ValueError(
+            f"--method={config.method} trains nothing; leave {' and '.join(sorted(trains))} out of "
+            "--parts"
+        )
     sizes, experiment = {}, config.experiment
     for split, size in RELEASED_SIZES[experiment.dataset].items():
         if split == "test" and "evaluation" not in parts:

@@ -29,18 +29,20 @@ Figures = dict[str, Figure]
 
 
 class Started(NamedTuple):
-    """A model that has taken its first outer step."""
+    """A model that has taken its first outer step, if it takes any."""
 
     train: EmbeddingSet
     classifier: Classifier
-    step: Callable  # the compiled outer step alone, a tf.function of a batch
-    batch: tuple  # of `training_steps`
+    step: Any  # the compiled outer step alone, a tf.function of a batch
+    batch: Any  # of `training_steps`
 
 
 def start(
     config: Config, load: Callable[[], EmbeddingSet], folder: RunFolder, began: float
 ) -> tuple[Figures, Started]:
     """Load, build, compile and take one outer step, as a run does from a warm cache.
+
+    Of a method without training, load and build alone.
 
     Args:
       config: a classification.
@@ -60,20 +62,26 @@ def start(
     classifier = make(config, train)
     prepare(config, classifier, folder)
     model = classifier.model
+    if classifier.fit_base is not None:
+        classifier.fit_base(train, config.experiment.seed)
     built = time.perf_counter()
+    figures = {
+        "import_seconds": figure(imported - began, "s"),
+        "load_seconds": figure(loaded - imported, "s"),
+        "build_seconds": figure(built - loaded, "s"),
+        "load_memory": figure(max(grown, 0.0), "MiB"),
+    }
+    if model is None:
+        return figures, Started(train, classifier, None, None)
     batch = next(iter(training_steps(model, train, config.experiment)))
     drawn = time.perf_counter()
     step = tf.function(model.train_step, autograph=False)  # as Keras does
     step(batch)
     stepped = time.perf_counter()
-    figures = {
-        "import_seconds": figure(imported - began, "s"),
-        "load_seconds": figure(loaded - imported, "s"),
-        "build_seconds": figure(built - loaded, "s"),
+    figures |= {
         "first_batch_seconds": figure(drawn - built, "s"),
         "compile_seconds": figure(stepped - drawn, "s"),
         "first_step_seconds": figure(stepped - began, "s"),
-        "load_memory": figure(max(grown, 0.0), "MiB"),
     }
     return figures, Started(train, classifier, step, batch)
 

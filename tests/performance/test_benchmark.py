@@ -176,3 +176,30 @@ def test_rates_are_of_the_work_between_laps():
     measured = rate(laps, "steps/s")
     assert measured == (2.0, 2.0, 5.0, 3, "steps/s")
     assert cpu_time(laps, "ms").median == pytest.approx(125)
+
+
+def test_a_method_without_training_is_measured_where_it_tests(tmp_path):
+    given = {name: value for name, value in TINY.items() if "unroll" not in name}
+    output = tmp_path / "figures.json"
+    parts = {"method": "nearest_centroid", "parts": "evaluation", "json": output}
+    done = command("leo_tf.benchmark", **given, **parts)
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads(output.read_text())
+    assert result["settings"]["method"] == "nearest_centroid"
+    assert result["figures"]["tasks_tested_per_second"]["median"] > 0
+    assert "compile_seconds" not in result["figures"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"method": "nearest_centroid"}, "trains nothing; leave pipeline and training out of"),
+        ({"method": "prototypes"}, "'prototypes'"),
+        ({"method": "prototypical", "inner_unroll_length": 2}, "no setting inner_unroll_length"),
+    ],
+)
+def test_what_cannot_be_measured_is_told_in_a_line(given, told):
+    done = command("leo_tf.benchmark", **given)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
