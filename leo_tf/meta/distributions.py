@@ -41,6 +41,17 @@ def diagonal_normal(parameters: tf.Tensor, offset: float | tf.Tensor = 0.0) -> t
     return tfd.Normal(loc, scale_from(u, offset))
 
 
+def normal_of_variance(loc: tf.Tensor, log_variance: tf.Tensor) -> tfd.Normal:
+    """Build the Normal of a mean and the logarithm of its variance, of shapes that broadcast."""
+    return tfd.Normal(loc, tf.exp(log_variance / 2))
+
+
+def summed_kl(one: tfd.Normal, other: tfd.Normal) -> tf.Tensor:
+    """Divergence of one diagonal Normal [tasks, ...] from another, of all entries: [tasks]."""
+    of_entries = tfd.kl_divergence(one, other)
+    return tf.reduce_sum(of_entries, axis=range(1, of_entries.shape.rank))
+
+
 def sample_with(distribution: tfd.Normal, eps: tf.Tensor | None) -> tf.Tensor:
     """Reparametrised sample `loc + scale * eps`; the mean when `eps` is None."""
     if eps is None:

@@ -20,12 +20,13 @@ from leo_tf.meta.raw_support import takes_present
 
 WAY, SHOT, QUERIES, TASKS = 4, 2, 3, 5
 # What the paper of a method makes of the order of classes, and of sizes other than the trained.
-ORDERED = {"conditionally_shifted", "snail"}  # the scores depend on it
+ORDERED = {"conditionally_shifted", "platipus", "snail"}  # the scores depend on it
 FIXED_SIZES = {"snail"}  # one model for each way and shot
 FIXED_WAY = {"conditionally_shifted"}  # one model for each way
 QUICK = {"num_latents": 4, "inner_unroll_length": 1, "finetuning_unroll_length": 1}
 QUICK |= {"filters": 8, "key_size": 4}
 QUICK |= {"inner_steps": 2, "inner_test_steps": 2, "images_per_class": 5}
+QUICK |= {"theta_samples": 2, "lstm_steps": 2}
 
 
 def quick_config(method):

@@ -10,7 +10,9 @@ from leo_tf.config.methods.logistic_regression import LogisticRegressionSettings
 from leo_tf.config.methods.maml import MAMLSettings
 from leo_tf.config.methods.matching import MatchingSettings
 from leo_tf.config.methods.meta_learner import Method
+from leo_tf.config.methods.meta_lstm import MetaLSTMSettings
 from leo_tf.config.methods.meta_sgd import MetaSGDSettings
+from leo_tf.config.methods.platipus import PlatipusSettings
 from leo_tf.config.methods.prototypical import PrototypicalSettings
 from leo_tf.config.methods.relation import RelationSettings
 from leo_tf.config.methods.reptile import ReptileSettings
@@ -115,6 +117,20 @@ METHODS = {  # by the value of --method
         ReptileSettings,
         paper="Nichol et al. 2018, arXiv 1803.02999",
         learns="the start of a classifier's steps of Adam",
+    ),
+    "meta_lstm": Entry(
+        "meta-learner LSTM",
+        "meta_lstm",
+        MetaLSTMSettings,
+        paper="Ravi and Larochelle 2017, OpenReview rJY0-Kcll",
+        learns="an optimizer and a start",
+    ),
+    "platipus": Entry(
+        "PLATIPUS",
+        "platipus",
+        PlatipusSettings,
+        paper="Finn, Xu and Levine 2018, arXiv 1806.02817",
+        learns="distributions of a start",
     ),
     "conditionally_shifted": Entry(
         "conditionally shifted neurons",
