@@ -57,6 +57,32 @@ class ClassEncoder(keras.layers.Layer):
 
 
 @registered
+class Prior(keras.layers.Layer):
+    """In an encoder's place: N(0, 1) for every example, whatever the support is.
+
+    Args:
+      num_latents: size L of a latent.
+
+    Call arguments: those of `ClassEncoder`; sizes alone are used.
+
+    Returns:
+      `tfd.Normal` over latents, batch shape [tasks, way, shot, num_latents].
+    """
+
+    def __init__(self, num_latents: int, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.num_latents = num_latents
+        self.built = True
+
+    def call(self, support, labels=None, present=None):
+        sizes = [*_sizes(support)[:3], self.num_latents]
+        return tfd.Normal(tf.zeros(sizes, support.dtype), tf.ones(sizes, support.dtype))
+
+    def get_config(self):
+        return {**super().get_config(), "num_latents": self.num_latents}
+
+
+@registered
 class RelationNetwork(keras.layers.Layer):
     """Three-layer network over all pairs of codes, g_phi_r of the paper (equation 4).
 

@@ -45,7 +45,8 @@ class LEO(MetaModel):
     A subclass declares its noise, of these names: latent [tasks, ..., num_latents], of z; what
     `decoder_noise` takes the decodes' from; encoder_keep, support_keep [steps, ...] and query_keep,
     masks of dropout on the encoder's inputs, on the support at each inner step and on the query. A
-    mask that is not declared drops nothing.
+    mask that is not declared drops nothing; where latent, or what decodes take, is not, the mean
+    stands for the draw, and without a latent's there is no KL.
 
     Args:
       encoder: layer (support, labels) -> Normal over latents [tasks, ..., num_latents].
@@ -88,9 +89,13 @@ class LEO(MetaModel):
         self.track()
         self.built = encoder.built and decoder.built
 
-    def decoder_noise(self, noise: dict[str, tf.Tensor], decode: int) -> tf.Tensor:
+    def decoder_noise(self, noise: dict[str, tf.Tensor], decode: int) -> tf.Tensor | None:
         """Return the standard normal numbers of the decode after so many latent steps."""
         raise NotImplementedError
+
+    def fixed_latent_noise(self, support: tf.Tensor) -> tf.Tensor | None:
+        """Return what stands for z's standard normal numbers without noise; None for the mean."""
+        return None
 
     def adapt(
         self,
@@ -115,13 +120,13 @@ class LEO(MetaModel):
         support, masked = _masked(as_inputs(support, self.compute_dtype), noise, present)
         latent_steps = self.settings.inner_unroll_length
         steps = latent_steps + self.settings.finetuning_unroll_length
-        latent_eps, decoder_eps = self._eps(noise, latent_steps)
+        latent_eps, decoder_eps = self._eps(noise, latent_steps, support)
         distribution = self.encoder(self._drop(support, noise, "encoder_keep"), labels, **masked)
         latents_init = sample_with(distribution, latent_eps)
         batches = [(self._drop(support, noise, "support_keep", s), labels) for s in range(steps)]
         decode, of_latents = self.decoder.generator(**masked), batches[:latent_steps]
         generate = decode
-        if noise is not None:  # training
+        if decoder_eps[-1] is not None:  # training
             generate, of_latents = self.decoder.in_inner_loop(of_latents)
         latents = adapt_latents(
             generate,
@@ -192,12 +197,12 @@ class LEO(MetaModel):
             "finetuning_bound": self.finetuning_bound,
         }
 
-    def _eps(self, noise, latent_steps):
-        """Return the normals of z and those of each decode; None without noise."""
+    def _eps(self, noise, latent_steps, support):
+        """Return the normals of z and those of each decode; None for the mean."""
         if noise is None:
-            return None, [None] * (latent_steps + 1)
+            return self.fixed_latent_noise(support), [None] * (latent_steps + 1)
         of_decodes = [self.decoder_noise(noise, s) for s in range(latent_steps + 1)]
-        return noise["latent"], of_decodes
+        return noise.get("latent"), of_decodes
 
     def _drop(self, inputs, noise, name, step=None):
         """Apply a mask of the noise, or its part for one step, if there is one."""
@@ -209,12 +214,13 @@ class LEO(MetaModel):
 
 def _costs(distribution, latents_init, latents, noise):
     """Return the KL estimate and the encoder penalty of each task, [tasks]; 0 without noise."""
+    zeros = tf.zeros(tf.shape(latents)[:1], latents.dtype)
     if noise is None:
-        zeros = tf.zeros(tf.shape(latents)[:1], latents.dtype)
         return zeros, zeros
     moved = tf.square(tf.stop_gradient(latents) - latents_init)
     axes = range(1, moved.shape.rank)
-    return one_sample_kl(distribution, latents_init), tf.reduce_mean(moved, axis=axes)
+    kl = one_sample_kl(distribution, latents_init) if "latent" in noise else zeros
+    return kl, tf.reduce_mean(moved, axis=axes)
 
 
 def _masked(support, noise, present):

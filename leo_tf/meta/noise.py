@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 
 from data_pipeline.streams import stream_seed
-from leo_tf.meta.words import constant, random_words
+from leo_tf.meta.words import constant, random_words, words_at
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +114,20 @@ def _drawn(name, wanted, seed, step):
     if isinstance(wanted, Step):
         return tf.fill(wanted.shape, step)
     return wanted.of_words(random_words(seed, name, wanted.shape))
+
+
+def fixed_normals(use: str, *sizes: int | tf.Tensor) -> tf.Tensor:
+    """Return normals that are the same in every call, for models that draw when evaluated, too.
+
+    Args:
+      use: what they are for; those of different uses are independent.
+      sizes: of the result, integers or integer scalar tensors.
+
+    Returns:
+      float32 [*sizes]. A number depends on its indices, not on the sizes.
+    """
+    words = words_at(tf.zeros([2], tf.int32), use, *(tf.range(size) for size in sizes))
+    return Normal(()).of_words(words)
 
 
 def dropout(inputs: tf.Tensor, keep: tf.Tensor, rate: float) -> tf.Tensor:

@@ -42,6 +42,24 @@ def random_words(seed: tf.Tensor, use: str, shape: Sequence[int]) -> tf.Tensor:
     return _words(tuple(shape))(*keys)
 
 
+def words_at(seed: tf.Tensor, use: str, *indices: tf.Tensor) -> tf.Tensor:
+    """Draw a word for each combination of indices, however many there are when it runs.
+
+    Args:
+      seed, use: see `random_words`.
+      indices: for each axis of the result its indices, int32 [size].
+
+    Returns:
+      uint32 of the indices' sizes.
+    """
+    low, high = tf.unstack(tf.bitcast(seed, tf.uint32))
+    keys = _keys(low[tf.newaxis], high[tf.newaxis], use)
+    position = constant(0)
+    for index in indices:
+        position = _mixed(position[..., tf.newaxis] + tf.bitcast(index, tf.uint32))
+    return _permuted(position, *keys[:2]) ^ _permuted(position, *keys[2:])
+
+
 def constant(value: int | Sequence[int]) -> tf.Tensor:
     """Return unsigned 32-bit numbers."""
     return tf.constant(value, tf.uint32)

@@ -1,4 +1,12 @@
-"""LEO (Rusu et al., ICLR 2019), as published: a linear classifier over embeddings."""
+"""LEO (Rusu et al., ICLR 2019), as published: a linear classifier over embeddings.
+
+What the paper's table 2 leaves out of it are settings: loops of no step, `deterministic` and
+`random_prior`. With either the encoder penalty and the others stay as they are.
+
+The paper does not say how a random prior is tested. Here z_0 is then one draw of N(0, 1) for each
+position, a class's number and an example's: the same in every task and call, so that a result can
+be repeated, and so that the scores depend on the order of the classes.
+"""
 
 import dataclasses
 from typing import Any
@@ -9,13 +17,13 @@ from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episodes import Episodes, class_labels
 from leo_tf.config.methods.leo import LEOSettings
 from leo_tf.leo.decoder import Decoder
-from leo_tf.leo.encoder import ClassEncoder
+from leo_tf.leo.encoder import ClassEncoder, Prior
 from leo_tf.leo.model import LEO, Adaptation
 from leo_tf.meta.classifier import Classifier
 from leo_tf.meta.float_types import check_dtype
 from leo_tf.meta.learner import LinearClassifier
 from leo_tf.meta.model import MetaModel
-from leo_tf.meta.noise import Declared, Mask, Normal
+from leo_tf.meta.noise import Declared, Mask, Normal, fixed_normals
 from leo_tf.meta.raw_support import RawSupport, adapt_raw
 from leo_tf.meta.serialisation import registered
 
@@ -44,7 +52,10 @@ class LEOClassifier(RawSupport, LEO):
     ) -> None:
         check_dtype(dtype)
         checked = LEOSettings(**settings)
-        encoder = ClassEncoder(dim, checked.num_latents, dtype=dtype, name="class_encoder")
+        if checked.random_prior:
+            encoder = Prior(checked.num_latents, dtype=dtype, name="prior")
+        else:
+            encoder = ClassEncoder(dim, checked.num_latents, dtype=dtype, name="class_encoder")
         decoder = Decoder(dim, dtype=dtype, name="decoder")
         decoder.build((None, None, None, checked.num_latents))
         super().__init__(
@@ -63,7 +74,7 @@ class LEOClassifier(RawSupport, LEO):
 
         U and F being the lengths of the latent and the fine-tuning loop, the support is evaluated
         once per step of either, so that U + F masks are needed: the published code's last two
-        draws, which feed nothing, are left out.
+        draws, which feed nothing, are left out. So is what a variant does not use.
         """
         *support, dim = shapes.support
         latent_steps, rate = self.settings.inner_unroll_length, self.dropout_rate
@@ -75,11 +86,24 @@ class LEOClassifier(RawSupport, LEO):
             "support_keep": (Mask((*support, dim), rate),) * steps,
             "query_keep": Mask(tuple(shapes.query), rate),
         }
-        return spec if rate > 0 else {name: spec[name] for name in ("latent", "decoder")}
+        unused = {name for name in spec if name.endswith("_keep") and not rate}
+        if self.settings.deterministic:
+            unused |= {"latent", "decoder"}
+        if self.settings.random_prior:
+            unused.add("encoder_keep")
+        return {name: declared for name, declared in spec.items() if name not in unused}
 
-    def decoder_noise(self, noise: dict[str, tf.Tensor], decode: int) -> tf.Tensor:
-        """Return the noise of one decode: each has its own."""
-        return noise["decoder"][decode]
+    def decoder_noise(self, noise: dict[str, tf.Tensor], decode: int) -> tf.Tensor | None:
+        """Return the noise of one decode: each has its own; None where weights are their means."""
+        return None if self.settings.deterministic else noise["decoder"][decode]
+
+    def fixed_latent_noise(self, support: tf.Tensor) -> tf.Tensor | None:
+        """Return z_0 where it is a draw at test, too: [way, shot, num_latents]."""
+        if not self.settings.random_prior:
+            return None
+        _, way, shot, _ = tf.unstack(tf.shape(support))
+        normals = fixed_normals("random_prior", way, shot, self.settings.num_latents)
+        return tf.cast(normals, support.dtype)
 
     def adapt(
         self,

@@ -20,7 +20,8 @@ from leo_tf.meta.raw_support import takes_present
 
 WAY, SHOT, QUERIES, TASKS = 4, 2, 3, 5
 # What the paper of a method makes of the order of classes, and of sizes other than the trained.
-ORDERED = {"conditionally_shifted", "platipus", "snail"}  # the scores depend on it
+# The scores depend on it.
+ORDERED = {"conditionally_shifted", "leo_random_prior", "platipus", "snail"}
 FIXED_SIZES = {"snail"}  # one model for each way and shot
 FIXED_WAY = {"conditionally_shifted"}  # one model for each way
 QUICK = {"num_latents": 4, "inner_unroll_length": 1, "finetuning_unroll_length": 1}

@@ -41,8 +41,24 @@ class LatentOptimization(MetaLearner):
 
 @dataclasses.dataclass(frozen=True)
 class LEOSettings(LatentOptimization):
-    """LEO with a linear classifier over embeddings (paper, section 4.2)."""
+    """LEO with a linear classifier over embeddings (paper, section 4.2), and its ablations.
+
+    Raises:
+      ValueError: one line, if latents are to be means and draws.
+    """
 
     dropout_rate: float = setting(
         0.5, "share of the embeddings' entries dropped in training", below=1, search=(0.0, 0.7)
     )
+    deterministic: bool = setting(
+        False, "whether latents and weights are their means in training, too; there is no KL then"
+    )
+    random_prior: bool = setting(
+        False, "whether latents start from draws of N(0, 1), which the support does not decide"
+    )
+
+    def __post_init__(self) -> None:
+        """Check the fields, and that two of them agree."""
+        super().__post_init__()
+        if self.deterministic and self.random_prior:
+            raise ValueError("deterministic takes means and random_prior draws; choose one of them")
