@@ -5,7 +5,6 @@ from typing import Any
 
 from data_pipeline.episode_sizes import QUERIES_AND_SHOT
 from leo_tf.config.methods import METHODS
-from leo_tf.config.methods.meta_learner import MetaLearner
 from leo_tf.published.accuracies import BOTH
 
 EPISODES = 10_000  # of the published test
@@ -22,7 +21,7 @@ def trained_on(settings: Mapping[str, Any], method: str) -> str | None:
     Returns:
       The name; "-" of a method that trains nothing, None if the settings do not tell.
     """
-    if method in METHODS and not issubclass(METHODS[method].settings, MetaLearner):
+    if method in METHODS and not METHODS[method].settings.learns_base:
         return NOTHING
     if settings.get("train_on_val") is None:
         return None

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from leo_tf.config.methods.bauer import BauerSettings
 from leo_tf.config.methods.conditionally_shifted import ConditionallyShiftedSettings
 from leo_tf.config.methods.feat import FEATSettings
 from leo_tf.config.methods.fine_tuning import FineTuningSettings
@@ -138,6 +139,13 @@ METHODS = {  # by the value of --method
         ConditionallyShiftedSettings,
         paper="Munkhdalai et al. 2018, arXiv 1712.09926",
         learns="a network, keys, and shifts of its units by gradients",
+    ),
+    "bauer": Entry(
+        "Gaussian prior on weights",
+        "bauer",
+        BauerSettings,
+        paper="Bauer et al. 2017, arXiv 1706.00326",
+        learns="the base classes' weights",
     ),
     "leo": Entry(
         "LEO",

@@ -11,7 +11,8 @@ from leo_tf.config.settings import Settings, setting
 class Method(Settings):
     """A method without settings."""
 
-    trained: ClassVar[bool] = False
+    trained: ClassVar[bool] = False  # by steps
+    learns_base: ClassVar[bool] = False  # whether the classes that it is trained on decide it
 
     def batch_spec(self, sizes: EpisodeSizes) -> EpisodeSizes:
         """Declare the episodes of a training step, given those of the experiment.
@@ -26,6 +27,7 @@ class MetaLearner(Method):
     """A method whose variables are meta-learned by clipped outer steps of Adam."""
 
     trained: ClassVar[bool] = True
+    learns_base: ClassVar[bool] = True
 
     outer_lr: float = setting(
         1e-4,
