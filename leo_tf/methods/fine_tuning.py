@@ -34,7 +34,7 @@ def fine_tuned(
     rates = rate / tf.reduce_sum(span.counted, axis=1, keepdims=True)
 
     def step(number, coefficients):
-        probabilities = span.counted * tf.nn.softmax(span.gram @ coefficients)
+        probabilities = tf.nn.softmax(span.gram @ coefficients)  # absent examples weigh nothing
         return number + 1, coefficients - rates * (probabilities - span.targets)
 
     _, coefficients = tf.while_loop(
