@@ -144,7 +144,7 @@ def flags_at_fault() -> Iterator[None]:
 def definer(values: flags.FlagValues) -> Callable[..., Any]:
     """Return `define(kind, name, default, meaning, **options)`, which adds a flag to `values`.
 
-    `kind` is one of absl's functions, such as `flags.DEFINE_integer`, `path` or `output`.
+    `kind` is one of absl's functions, such as `flags.DEFINE_integer`, or of those below.
     """
 
     def define(kind, name, default, meaning, **options):
@@ -175,6 +175,26 @@ class _OutputParser(_PathParser):
         return path
 
 
+class _NumbersParser(flags.ArgumentParser):
+    """Parse whole numbers with commas between them."""
+
+    def parse(self, argument):
+        if not isinstance(argument, str):
+            return argument
+        try:
+            return [int(number) for number in argument.split(",")]
+        except ValueError:
+            raise ValueError("whole numbers are expected, such as 5 or 5,20") from None
+
+    def flag_type(self):
+        return "whole numbers"
+
+
+def numbers(name: str, default: None, **options: Any) -> flags.FlagHolder:
+    """Define a flag that takes whole numbers, `5,20`, as a list; a kind for `definer`."""
+    return flags.DEFINE(_NumbersParser(), name, default, **options)
+
+
 def path(name: str, default: str | None, **options: Any) -> flags.FlagHolder:
     """Define a flag that takes a path, whose `~` is the home folder; a kind for `definer`."""
     return flags.DEFINE(_PathParser(), name, default, **options)
@@ -183,6 +203,21 @@ def path(name: str, default: str | None, **options: Any) -> flags.FlagHolder:
 def output(name: str, default: None, **options: Any) -> flags.FlagHolder:
     """Define a flag that takes a file to be written, checked at once; a kind for `definer`."""
     return flags.DEFINE(_OutputParser(), name, default, **options)
+
+
+class _FolderParser(_PathParser):
+    """Parse the path of a folder that can be made and written in."""
+
+    def parse(self, argument):
+        path = super().parse(argument)
+        if path:
+            paths.check_folder(path)
+        return path
+
+
+def folder(name: str, default: None, **options: Any) -> flags.FlagHolder:
+    """Define a flag that takes a folder to write to, checked at once; a kind for `definer`."""
+    return flags.DEFINE(_FolderParser(), name, default, **options)
 
 
 def check_file(flag: str, path: str) -> None:

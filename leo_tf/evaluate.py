@@ -1,10 +1,10 @@
 """Evaluate a SavedModel on episodes of a data set, or predict regression tasks with one.
 
-Usage: python -m leo_tf.evaluate --saved_model=DIR [--dataset=glyphs] [--shot=1] [flags]
+Usage: python -m leo_tf.evaluate --saved_model=DIR [--dataset=glyphs] [--shot=1,5] [flags]
        python -m leo_tf.evaluate --saved_model=DIR --tasks=FILE.npz --predictions=OUT.npz
 
-The first prints the table of leo_tf.run, and --json=FILE writes its figures. The second reads
-support_x, support_y [tasks, points, 1], query_x [tasks, n, 1]: predictions [samples, tasks, n, 1].
+The first prints a table for each way and shot. The second reads support_x, support_y [tasks,
+points, 1] and query_x [tasks, n, 1], and writes predictions [samples, tasks, n, 1].
 """
 
 from collections.abc import Sequence
@@ -14,20 +14,24 @@ from absl import flags
 
 from data_pipeline import command_line
 from data_pipeline.datasets import DATA_PATH, SPLITS, check_dataset
-from leo_tf.classification.inputs import load_tested
+from leo_tf.classification.inputs import load_tested, settings_tested
 from leo_tf.config import flags as settings
 from leo_tf.config.experiments import Classification, Regression
 from leo_tf.regression.task_files import read_tasks, write_predictions
 from leo_tf.startup import start_tensorflow
-from leo_tf.training.run_folder import RunFolder, check_saved_model, write_json
+from leo_tf.training.run_folder import RunFolder, check_saved_model
 
-EPISODES = ("dataset", "crop", "way", "shot", "seed")
+DATA = ("dataset", "crop", "seed")
 FLAGS = flags.FlagValues()
 define, path, integer = command_line.definer(FLAGS), command_line.path, flags.DEFINE_integer
 define(path, "saved_model", None, "folder of the SavedModel, of a run")
 define(path, "run_dir", None, "folder of a run, instead")
 define(path, "data_path", DATA_PATH, "folder of the data sets")
-settings.define(FLAGS, EPISODES, ["classification"])
+settings.define(FLAGS, DATA, ["classification"])
+define(command_line.numbers, "way", None, "classes in an episode, 5,20 for a test of each [5]")
+define(command_line.numbers, "shot", None, "support examples per class, likewise [1]")
+define(flags.DEFINE_bool, "per_class", False, "tell the accuracy of each class, too")
+define(command_line.folder, "tables", None, "folder for this as CSV, and the confusion matrix")
 define(flags.DEFINE_enum, "split", "test", "meta-set to draw from", enum_values=SPLITS)
 define(integer, "episodes", Classification.test_episodes, "episodes to evaluate", lower_bound=1)
 define(command_line.output, "json", None, "file to write the figures to")
@@ -43,31 +47,27 @@ def main() -> None:
         if bool(FLAGS.tasks) != bool(FLAGS.predictions):
             raise ValueError("--tasks and --predictions go together; give both or neither")
         run = RunFolder(FLAGS.run_dir) if FLAGS.run_dir else None
-        config, finished = run.read(with_model=True) if run else (None, None)
-        chosen = settings.configuration(FLAGS, EPISODES, config).experiment
+        config, done = run.read(with_model=True) if run else (None, None)
+        chosen = settings.configuration(FLAGS, DATA, config).experiment
         if not FLAGS.tasks:
-            if chosen.kind != "classification":
-                raise ValueError("a regressor is evaluated on --tasks=FILE.npz")
+            asked = settings_tested(chosen, FLAGS.way, FLAGS.shot)
             check_dataset(FLAGS.data_path, chosen.dataset, chosen.crop, [FLAGS.split])
-    tasks = read_tasks(FLAGS.tasks) if FLAGS.tasks else None
-    if not run:
-        with command_line.flags_at_fault():
+        if not run:
             check_saved_model(FLAGS.saved_model)
-    given = tasks or load_tested(chosen, FLAGS.data_path, FLAGS.split)
+    given = read_tasks(FLAGS.tasks) if FLAGS.tasks else None
+    given = given or load_tested(asked, FLAGS.data_path, FLAGS.split)
     start_tensorflow()
-    from leo_tf.classification import experiment, result
+    from leo_tf.classification.report import report
     from leo_tf.regression.export import load, predict_tasks
 
-    if run and not finished:
+    if run and not done:
         import_module(f"leo_tf.{chosen.kind}.experiment").export_best(config, run, FLAGS.data_path)
     folder = run.saved_model if run else FLAGS.saved_model
     if FLAGS.tasks:
-        predictions = predict_tasks(load(folder), given, FLAGS.samples)
-        return print(write_predictions(FLAGS.predictions, predictions))
-    found = experiment.evaluate(folder, chosen, FLAGS.episodes, given, FLAGS.split)
-    print(result.table(found))
-    if FLAGS.json:
-        write_json(FLAGS.json, found)
+        found = predict_tasks(load(folder), given, FLAGS.samples)
+        return print(write_predictions(FLAGS.predictions, found))
+    wanted = FLAGS.split, FLAGS.per_class, FLAGS.tables, FLAGS.json
+    report(folder, asked, FLAGS.episodes, given, *wanted)
 
 
 def cli(argv: Sequence[str] | None = None) -> None:

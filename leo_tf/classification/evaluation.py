@@ -11,9 +11,9 @@ import tensorflow as tf
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import default_queries as default_queries
 from data_pipeline.episodes import EpisodeIndices, EpisodeSampler
-from data_pipeline.normalisation import normalise_data
 from data_pipeline.streams import stream_seed, unrewritten
-from leo_tf.meta.accuracy import are_right, share_right
+from leo_tf.classification.linear import Fitted, judge
+from leo_tf.meta.accuracy import share_right
 from leo_tf.meta.classifier import Classifier, check_served, weights_and_biases
 from leo_tf.training.validation import Validated
 
@@ -28,6 +28,15 @@ class Outcomes(NamedTuple):
 
     accuracies: np.ndarray  # [episodes], in [0, 1]
     finite: np.ndarray  # bool [episodes]: what was fitted to the support gives finite scores
+
+
+class Judge(NamedTuple):
+    """What is asked about each episode: functions that return a tuple of tensors [tasks, ...]."""
+
+    # Of a linear classifier: sampler, indices, what was fitted, the classifier's mean.
+    linear: Callable[[EpisodeSampler, EpisodeIndices, Fitted, tf.Tensor | None], tuple]
+    # Of any other: indices, scores [tasks, n, way], labels [tasks, n].
+    scored: Callable[[EpisodeIndices, tf.Tensor, tf.Tensor], tuple]
 
 
 class Accuracy(NamedTuple):
@@ -131,20 +140,29 @@ class Evaluator:
         Raises:
           ValueError: if the classifier does not serve episodes of these sizes.
         """
+        return Outcomes(*self.judged(classifier, OUTCOMES, progress))
+
+    def judged(
+        self,
+        classifier: Classifier,
+        judge: Judge,
+        progress: Callable[[int], object] | None = None,
+    ) -> list[np.ndarray]:
+        """Return what a `Judge` finds of a classifier on every episode, arrays [episodes, ...]."""
         check_served(classifier.serves, (self.sampler.way, self.sampler.shot))
-        if classifier not in self._datasets:
+        if (classifier, judge) not in self._datasets:
             evaluate = self._linear if classifier.classify is None else self._gathered
-            self._datasets[classifier] = unrewritten(evaluate(classifier))
+            self._datasets[classifier, judge] = unrewritten(evaluate(classifier, judge))
         done, left = [], self.episodes
-        for part in self._datasets[classifier]:
-            done.append(Outcomes(*(each.numpy()[:left] for each in part)))
-            now = len(done[-1].accuracies)
+        for part in self._datasets[classifier, judge]:
+            done.append([each.numpy()[:left] for each in part])
+            now = len(done[-1][0])
             left -= now
             if progress is not None:
                 progress(now)
             if not left:
                 break
-        return Outcomes(*(np.concatenate(parts) for parts in zip(*done, strict=True)))
+        return [np.concatenate(parts) for parts in zip(*done, strict=True)]
 
     def _drawn(self, support_only):
         """A dataset of `EpisodeIndices` of `TASKS_DRAWN` episodes."""
@@ -155,8 +173,8 @@ class Evaluator:
             num_parallel_calls=2,
         )
 
-    def _linear(self, classifier):
-        """A dataset of `Outcomes`; several groups of episodes are evaluated at a time."""
+    def _linear(self, classifier, judge):
+        """A dataset of what a judge finds; several groups of episodes are evaluated at a time."""
         sampler = self.sampler
         all_others = (sampler.embeddings.counts == sampler.shot + sampler.queries).all()
         pairs = (sampler.way * sampler.shot) ** 2
@@ -164,14 +182,12 @@ class Evaluator:
 
         def evaluate(indices):
             adapted = classifier.fit(sampler.raw_images(indices.classes, indices.support))
-            fitted = weights_and_biases(adapted)
-            right, finite = judge(sampler.embeddings, indices, *fitted, mean=classifier.mean)
-            return Outcomes(right / tf.cast(sampler.way * sampler.queries, tf.float32), finite)
+            return judge.linear(sampler, indices, weights_and_biases(adapted), classifier.mean)
 
         drawn = self._drawn(bool(all_others)).batch(max(1, grouped)).map(_merge_draws)
         return drawn.map(evaluate, os.cpu_count() or 1)
 
-    def _gathered(self, classifier):
+    def _gathered(self, classifier, judge):
         """The same for classifiers that want to see the queries, as many tasks as memory has."""
         sampler = self.sampler
         queries = sampler.way * sampler.queries
@@ -184,7 +200,7 @@ class Evaluator:
             if not scores.dtype.is_floating:  # votes
                 scores = tf.cast(scores, tf.float64)
             labels = tf.broadcast_to(labels, tf.shape(scores)[:2])
-            return Outcomes(share_right(scores, labels), _are_finite(scores))
+            return judge.scored(indices, scores, labels)
 
         return self._drawn(support_only=False).rebatch(tasks).map(evaluate)
 
@@ -219,6 +235,15 @@ def _merge_draws(indices):
     )
 
 
+def _linear_outcomes(sampler, indices, fitted, mean):
+    right, finite = judge(sampler.embeddings, indices, *fitted, mean=mean)
+    return Outcomes(right / tf.cast(sampler.way * sampler.queries, tf.float32), finite)
+
+
+def _scored_outcomes(indices, scores, labels):
+    return Outcomes(share_right(scores, labels), _are_finite(scores))
+
+
 def _are_finite(scores):
     """Tell tasks of whose scores [tasks, n, way] none is NaN and each query's best is finite."""
     # A score of minus infinity is that of a class that is ruled out, a probability of 0.
@@ -227,72 +252,4 @@ def _are_finite(scores):
     return ~has_nan & tf.reduce_all(tf.math.is_finite(best), axis=1)
 
 
-def judge(
-    embeddings: EmbeddingSet,
-    indices: EpisodeIndices,
-    weights: tf.Tensor,
-    biases: tf.Tensor | None = None,
-    mean: tf.Tensor | None = None,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Count the queries that linear classifiers get right.
-
-    Args:
-      embeddings: an `EmbeddingSet`.
-      indices: an `EpisodeIndices` of [tasks] episodes.
-      weights: [tasks, way, dim].
-      biases: [tasks, way], or None.
-      mean: of raw embeddings, subtracted before they are normalised; None for nothing.
-
-    Returns:
-      The number of right ones, float32 [tasks], see `leo_tf.meta.accuracy`; and bool [tasks],
-      whether each class's scores of its own images are finite, as those of finite weights are.
-    """
-    way = tf.shape(weights)[1]
-    starts, counts = tf.constant(embeddings.starts), tf.constant(embeddings.counts)
-    table = embeddings.tensor()
-
-    def one_class(number):
-        """Of one class: how many answers are right, and if scores are not finite [tasks, 2]."""
-        members = tf.where(indices.classes == number)  # [members, 2]: task, position
-        tasks, positions = members[:, 0], members[:, 1]
-        block = table[starts[number] : starts[number] + counts[number]]
-        block = tf.cast(normalise_data(block, mean), weights.dtype)
-        of_members = tf.transpose(tf.gather(weights, tasks), [1, 0, 2])  # [way, members, dim]
-        logits = tf.matmul(tf.reshape(of_members, [-1, block.shape[1]]), block, transpose_b=True)
-        logits = tf.reshape(logits, [way, -1, tf.shape(block)[0]])  # [way, members, images]
-        if biases is not None:
-            logits += tf.transpose(tf.gather(biases, tasks))[:, :, tf.newaxis]
-        right, bad = _judge_members(logits, positions)
-        found = tf.stack([_among_queries(right, indices, members), bad], axis=1)
-        return tf.scatter_nd(tasks[:, tf.newaxis], found, [tf.shape(weights, tf.int64)[0], 2])
-
-    per_class = tf.map_fn(
-        one_class,
-        tf.range(embeddings.num_classes),
-        fn_output_signature=tf.TensorSpec([None, 2], tf.float32),
-        parallel_iterations=2,
-    )
-    right, bad = tf.unstack(tf.reduce_sum(per_class, axis=0), axis=1)
-    return right, bad == 0
-
-
-def _judge_members(logits, positions):
-    """Of the logits [way, members, images] of a class that is at `positions` in its members.
-
-    Returns:
-      Which images are right, [members, images]; whose own scores are not all finite, [members].
-    """
-    way, members = tf.unstack(tf.shape(logits, out_type=tf.int64)[:2])
-    own = tf.gather_nd(logits, tf.stack([positions, tf.range(members)], axis=1))
-    is_own = tf.range(way)[:, tf.newaxis] == positions
-    right = are_right(logits, own, is_own[:, :, tf.newaxis], 0)
-    bad = ~tf.reduce_all(tf.math.is_finite(own), axis=1)
-    return tf.cast(right, tf.float32), tf.cast(bad, tf.float32)
-
-
-def _among_queries(right, indices, members):
-    """Sum [members, images] over each member's queries; all but its support if none are listed."""
-    listed = indices.support if indices.query is None else indices.query
-    of_listed = tf.gather(right, tf.gather_nd(listed, members), batch_dims=1)
-    of_listed = tf.reduce_sum(of_listed, axis=1)
-    return of_listed if indices.query is not None else tf.reduce_sum(right, axis=1) - of_listed
+OUTCOMES = Judge(_linear_outcomes, _scored_outcomes)

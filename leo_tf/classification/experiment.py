@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import sys
 from typing import Any
 
 import keras
@@ -15,22 +14,18 @@ from leo_tf.classification import inputs, own_method
 from leo_tf.classification.evaluation import AccuracyValidation, Evaluator
 from leo_tf.classification.export import export, load
 from leo_tf.classification.inputs import Splits
-from leo_tf.classification.protocol import trained_on
+from leo_tf.classification.protocol import TRAINED_AS, trained_on
 from leo_tf.classification.result import measure
 from leo_tf.classification.stream import base_mean, training_steps
 from leo_tf.config import Config
-from leo_tf.config.experiments import Classification
-from leo_tf.config.methods import DEFAULT, own
+from leo_tf.config.methods import own
 from leo_tf.meta.classifier import Classifier
-from leo_tf.training import saved_model
 from leo_tf.training.claims import claim
 from leo_tf.training.ending import conclude, no_result_if_diverged
 from leo_tf.training.fit import compile_model, fit
 from leo_tf.training.run_folder import RunFolder, write_json
 from leo_tf.training.run_parts import check_checkpoints
 from leo_tf.training.run_state import RunState
-
-TRAINED_AS = ("train_way", "train_shot", "centre")  # what results say of the training
 
 
 def train_and_test(
@@ -118,52 +113,6 @@ def _tested(config, folder, splits, trained):
         "trained_on": trained_on(config.flat(), config.method),
         **trained,
         **measure(load(folder.saved_model), splits.test, *sizes, keep=folder.episodes),
-        "provenance": provenance.describe(),
-    }
-
-
-def evaluate(
-    folder: str | os.PathLike,
-    experiment: Classification,
-    episodes: int,
-    embeddings: EmbeddingSet,
-    split: str = "test",
-) -> dict[str, Any]:
-    """Test a SavedModel on episodes of a data set; says so if it was trained on these very data.
-
-    Args:
-      folder: the SavedModel.
-      experiment: the data set and the sizes of an episode.
-      episodes: how many.
-      embeddings: what `inputs.load_tested` returns.
-      split: its name: train, val or test.
-
-    Returns:
-      What `result.table` takes.
-
-    Raises:
-      FileNotFoundError, ValueError: one line about the SavedModel.
-      EpisodeSizeError: if the split is too small.
-    """
-    way, shot, seed = experiment.way, experiment.shot, experiment.seed
-    classifier = load(folder, embeddings.dim)
-    about = saved_model.about(folder)
-    trained = [name for name in ("train", "val") if name == "train" or about.get("train_on_val")]
-    if embeddings.content.digest in [about.get("data", {}).get(name) for name in trained]:
-        print(f"warning: {folder} was trained on {embeddings.name}", file=sys.stderr)
-    names = ("dataset", "crop", "way", "shot", "seed")
-    method = about.get("method", DEFAULT)
-    return {
-        "method": method,
-        "split": split,
-        **{name: getattr(experiment, name) for name in names},
-        "train_on_val": about.get("train_on_val"),
-        **{name: about[name] for name in TRAINED_AS if name in about},
-        # What was let pass when it was trained, of these data alone.
-        "allow_overlap": about.get("dataset") == experiment.dataset
-        and bool(about.get("allow_overlap")),
-        "trained_on": trained_on(about, method),
-        **measure(classifier, embeddings, way, shot, episodes, seed),
         "provenance": provenance.describe(),
     }
 

@@ -1,6 +1,9 @@
 """What a classification trains and tests on, read and checked; needs no TensorFlow."""
 
+import dataclasses
+import itertools
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from data_pipeline.datasets import DATA_PATH, load_split, load_splits
@@ -59,13 +62,36 @@ def load_train(
     return load_split(data_path, experiment.dataset, experiment.crop, train_split(experiment))
 
 
+def settings_tested(
+    experiment: Classification, ways: Sequence[int] | None, shots: Sequence[int] | None
+) -> list[Classification]:
+    """Return an experiment once for each way and shot that it is to be tested with.
+
+    Args:
+      experiment: the others of its settings.
+      ways, shots: None for those of the experiment.
+
+    Raises:
+      ValueError: one line, if there can be no such episode, or it is no classification.
+    """
+    if experiment.kind != Classification.kind:
+        raise ValueError("a regressor is evaluated on --tasks=FILE.npz")
+    found = []
+    for way, shot in itertools.product(ways or [experiment.way], shots or [experiment.shot]):
+        try:
+            found.append(dataclasses.replace(experiment, way=way, shot=shot))
+        except ValueError as error:
+            raise ValueError(f"--{error}") from None
+    return list(dict.fromkeys(found))
+
+
 def load_tested(
-    experiment: Classification, data_path: str | os.PathLike, split: str = "test"
+    experiments: Sequence[Classification], data_path: str | os.PathLike, split: str = "test"
 ) -> EmbeddingSet:
     """Read a split to test on, and check that it is enough.
 
     Args:
-      experiment: the data set and the sizes of an episode.
+      experiments: one data set, and the sizes of the episodes of each test.
       data_path: folder of data sets.
       split: train, val or test.
 
@@ -73,8 +99,10 @@ def load_tested(
       FileNotFoundError, ValueError: one line about the data.
       EpisodeSizeError: if the split is too small.
     """
-    embeddings = load_split(data_path, experiment.dataset, experiment.crop, split)
-    check_test_sizes(experiment, embeddings)
+    first = experiments[0]
+    embeddings = load_split(data_path, first.dataset, first.crop, split)
+    for experiment in experiments:
+        check_test_sizes(experiment, embeddings)
     return embeddings
 
 

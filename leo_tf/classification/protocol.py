@@ -8,6 +8,7 @@ from leo_tf.config.methods import METHODS
 from leo_tf.published.accuracies import BOTH
 
 EPISODES = 10_000  # of the published test
+TRAINED_AS = ("train_way", "train_shot", "centre")  # settings of the training that results tell
 NOTHING, UNKNOWN = "-", "not known"
 
 

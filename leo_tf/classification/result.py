@@ -3,7 +3,7 @@
 import itertools
 import os
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import tqdm
 from data_pipeline import atomic, console, paths
 from data_pipeline.embeddings import EmbeddingSet
 from leo_tf import methods
+from leo_tf.classification.confusion import Confusion, confusion
 from leo_tf.classification.evaluation import Evaluator, default_queries, summarise
 from leo_tf.classification.protocol import (
     NOTHING,
@@ -81,6 +82,33 @@ def measure(
         f"{BASELINE}_ci95": beside.ci95,
         f"{BASELINE}_not_finite_episodes": beside.not_finite,
     }
+
+
+def confused(
+    classifier: Classifier, embeddings: EmbeddingSet, way: int, shot: int, episodes: int, seed: int
+) -> Confusion:
+    """Count which classes are taken for which in the episodes of `measure`, whose arguments it has.
+
+    Raises:
+      EpisodeSizeError: if the split is too small.
+    """
+    queries = default_queries(embeddings, shot)
+    return confusion(Evaluator(embeddings, way, shot, queries, episodes, seed), classifier)
+
+
+def summary(results: Sequence[Mapping[str, Any]]) -> str:
+    """Lay out several results of one model, a line each, below one heading."""
+    baseline = METHODS[BASELINE].title
+    lines = [f"{'way':>5}  {'shot':>4}  {'accuracy, %':>14}  {baseline:>18}  {'difference':>10}"]
+    for each in results:
+        accuracy, beside = each["test_accuracy"], each[f"{BASELINE}_accuracy"]
+        ours, theirs = (
+            _figure(accuracy, each["ci95"]),
+            _figure(beside, each[f"{BASELINE}_ci95"]),
+        )
+        sizes = f"{each['way']:5}  {each['shot']:4}"
+        lines.append(f"{sizes}  {ours:>14}  {theirs:>18}  {accuracy - beside:>+10.2f}")
+    return "\n".join(lines)
 
 
 def table(result: Mapping[str, Any]) -> str:

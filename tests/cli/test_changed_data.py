@@ -9,8 +9,8 @@ from commands import assert_refused
 from tiny import TINY_RUN, tiny_sets, write_sets
 
 from data_pipeline import EmbeddingSet, released_format
-from leo_tf.classification.experiment import evaluate
 from leo_tf.classification.result import table
+from leo_tf.classification.testing import evaluate
 from leo_tf.config.experiments import Classification
 
 
