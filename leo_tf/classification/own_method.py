@@ -40,7 +40,7 @@ def build(method: own.Own, config: Config, train: EmbeddingSet, sizes: EpisodeSi
             f"method {method.path}: a Classifier has a model if its Settings is a MetaLearner, and "
             f"none if not; here it {'lacks one' if config.settings.trained else 'has one'}"
         )
-    _try(method, classifier, config.experiment.way, config.experiment.shot, train.dim)
+    _try(method, classifier, sizes.way, sizes.shot, train.dim)
     return classifier
 
 
