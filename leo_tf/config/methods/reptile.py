@@ -13,9 +13,7 @@ class ReptileSettings(GradientLearner):
 
     inner_steps: int = with_default(GradientLearner, "inner_steps", 8)
     inner_test_steps: int = with_default(GradientLearner, "inner_test_steps", 50)
-    inner_rate: float = with_default(
-        GradientLearner, "inner_rate", 0.01, search=(1e-4, 0.1, "log")
-    )
+    inner_rate: float = with_default(GradientLearner, "inner_rate", 0.01, search=(1e-4, 0.1, "log"))
     inner_batch: int = setting(
         10, "images of a step of the inner loop in training", at_least=1, search=(5, 25)
     )
