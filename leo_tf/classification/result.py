@@ -47,14 +47,12 @@ def measure(
       way, shot: sizes of an episode.
       episodes: how many.
       seed: integer; decides the episodes.
-      keep: NumPy file to write the classifier's accuracy in each episode to; None for no file.
+      keep: NumPy file for the classifier's accuracy in each episode; None for none.
 
     Returns:
-      A dict: test_accuracy, ci95, nearest_centroid_accuracy, nearest_centroid_ci95 (percent; an
-      interval of one episode is None), test_episodes, queries (per class), and the episodes that
-      either adapted to weights that are not finite: not_finite_episodes,
-      nearest_centroid_not_finite_episodes. Of a classifier whose queries are scored together also
-      how many of a class: queries_together.
+      A dict: test_accuracy, ci95 (percent; None of one episode), test_episodes, queries (per class),
+      not_finite_episodes (that it had no finite answer to), the same of the baseline with
+      nearest_centroid_ before; queries_together, if so many of a class are scored together.
 
     Raises:
       EpisodeSizeError: if the split is too small.
