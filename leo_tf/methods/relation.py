@@ -5,11 +5,15 @@ A module g compares a query with a class: r_n = g(concat(sum_k f(x_nk), f(x_q)))
 the pairs of a query and a class.
 
 On fixed embeddings f is a small network, and g has one hidden ReLU layer and a sigmoid: the paper's
-fully connected layers, without its convolutions. The scores given are those before the sigmoid,
+fully connected layers, without its convolutions. f is given sqrt(dim) x, whose entries are of size
+1 as those of the paper's batch-normalised layers are: g, which has no factor to learn, hardly tells
+pairs of vectors of length 1 apart. The scores given are those before the sigmoid,
 which keeps their order. The sum over a class depends on its number of examples: where that is not
 the one of training, --mean_of_support. Others train g by a softmax over the classes:
 --cross_entropy.
 """
+
+import math
 
 import tensorflow as tf
 
@@ -47,7 +51,7 @@ class Relation(EpisodicClassifier):
 
     def adapt(self, support: tf.Tensor, present: tf.Tensor | None = None) -> tf.Tensor:
         """Return the sums (or means) of the classes' embeddings, [tasks, way, size]."""
-        embedded = self.embed(support)
+        embedded = self._embedded(support)
         if self.settings.mean_of_support:
             return mean_of_examples(embedded, present)
         if present is not None:
@@ -59,9 +63,12 @@ class Relation(EpisodicClassifier):
         # The hidden layer's map of a pair is the sum of one of the class and one of the query.
         of_class, of_query = tf.split(tf.convert_to_tensor(self.hidden_kernel), 2)
         classes = tf.tensordot(params, of_class, 1)[:, tf.newaxis]
-        queries = tf.tensordot(self.embed(query), of_query, 1)[:, :, tf.newaxis]
+        queries = tf.tensordot(self._embedded(query), of_query, 1)[:, :, tf.newaxis]
         hidden = tf.nn.relu(classes + queries + self.hidden_bias)
         return (tf.tensordot(hidden, self.kernel, 1) + self.bias)[..., 0]
+
+    def _embedded(self, x):
+        return self.embed(math.sqrt(self.input_dim) * x)
 
     def losses(self, scores: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """Mean squared error over the classes, [tasks, n]."""

@@ -12,6 +12,7 @@ DIM = 6
 
 def scores_by_hand(weights, support, query, mean):
     """Of one task, before the sigmoid: support [way, shot, dim], query [n, dim] -> [n, way]."""
+    support, query = np.sqrt(DIM) * support, np.sqrt(DIM) * query
     scores = np.zeros([len(query), len(support)])
     for q, x in enumerate(query):
         for n, examples in enumerate(support):
