@@ -7,6 +7,7 @@ from leo_tf.config.methods.conditionally_shifted import ConditionallyShiftedSett
 from leo_tf.config.methods.feat import FEATSettings
 from leo_tf.config.methods.fine_tuning import FineTuningSettings
 from leo_tf.config.methods.leo import LEOSettings
+from leo_tf.config.methods.llama import LLAMASettings
 from leo_tf.config.methods.logistic_regression import LogisticRegressionSettings
 from leo_tf.config.methods.maml import MAMLSettings
 from leo_tf.config.methods.matching import MatchingSettings
@@ -125,6 +126,13 @@ METHODS = {  # by the value of --method
         MetaLSTMSettings,
         paper="Ravi and Larochelle 2017, OpenReview rJY0-Kcll",
         learns="an optimizer and a start",
+    ),
+    "llama": Entry(
+        "LLAMA",
+        "llama",
+        LLAMASettings,
+        paper="Grant et al. 2018, arXiv 1801.08930",
+        learns="the start of a classifier's gradient steps",
     ),
     "platipus": Entry(
         "PLATIPUS",
