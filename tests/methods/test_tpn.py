@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from by_hand import assert_gradients_are_slopes, cross_entropy, random_episodes, set_weights
 
+from data_pipeline.streams import stream_seed
 from leo_tf.classification.evaluation import Evaluator
 from leo_tf.classification.export import export, load
 from leo_tf.classification.result import measure, table
@@ -90,38 +91,44 @@ def test_lengths_start_at_the_given_one():
     np.testing.assert_allclose(width(np.zeros([2, 3])), [[0.5], [0.5]], rtol=1e-6)
 
 
-def test_an_episode_is_scored_in_groups_that_a_saved_model_keeps(tiny, tmp_path):
+def prototypes(support):
+    return tf.reduce_mean(support, axis=2)
+
+
+def less_the_mean(params, query):
+    """Score queries by their products with prototypes, the means of all of a call taken off."""
+    query -= tf.reduce_mean(query, axis=1, keepdims=True)
+    params -= tf.reduce_mean(params, axis=1, keepdims=True)
+    return tf.matmul(query, params, transpose_b=True)
+
+
+def test_an_episode_is_scored_in_groups(tiny):
     """Groups of 3 of 7 queries a class, the last of 1, beside each group by itself."""
-    sizes = []
-
-    def classify(params, query):
-        """Right about queries nearest to their own class's prototype, less the group's mean."""
-        sizes.append(query.shape[1])
-        query -= tf.reduce_mean(query, axis=1, keepdims=True)
-        params -= tf.reduce_mean(params, axis=1, keepdims=True)
-        return tf.matmul(query, params, transpose_b=True)
-
-    def adapt(support):
-        return tf.reduce_mean(support, axis=2)
-
     evaluator = Evaluator(tiny["test"], 3, 2, 7, 20, seed=1)
-    grouped = Classifier(adapt, classify, together=3)
-    found = evaluator.accuracies(grouped)
-    assert sizes == [9, 3]
-    (indices,) = evaluator._drawn(support_only=False).take(1)
+    found = evaluator.accuracies(Classifier(prototypes, less_the_mean, together=3))
     sampler = evaluator.sampler
+    indices = sampler.indices(stream_seed(f"{tiny['test'].name}/evaluation", 1, 0))
     support = sampler.images(indices.classes, indices.support)
     query = sampler.images(indices.classes, indices.query)
     right = 0
     for start, stop in ((0, 3), (3, 6), (6, 7)):
         flat = tf.reshape(query[:, :, start:stop], [len(query), -1, query.shape[-1]])
-        answers = classify(adapt(support), flat).numpy().argmax(axis=-1)
+        answers = less_the_mean(prototypes(support), flat).numpy().argmax(axis=-1)
         right += (answers == np.repeat(range(3), stop - start)).sum(axis=-1)
     np.testing.assert_allclose(found, right[:20] / 21, atol=1e-6)
+    alone = evaluator.accuracies(Classifier(prototypes, less_the_mean))
+    assert np.abs(alone - found).max() > 0.01
+
+
+@pytest.mark.long
+def test_a_saved_model_keeps_how_many_queries_go_together(tiny, tmp_path):
+    grouped = Classifier(prototypes, less_the_mean, together=3)
     export(grouped, tiny["test"].dim, tmp_path / "saved_model", {})
     loaded = load(tmp_path / "saved_model")
     assert loaded.together == 3
-    np.testing.assert_allclose(evaluator.accuracies(loaded), found, atol=1e-6)
+    evaluator = Evaluator(tiny["test"], 3, 2, 7, 20, seed=1)
+    found = evaluator.accuracies(loaded)
+    np.testing.assert_allclose(found, evaluator.accuracies(grouped), atol=1e-6)
 
 
 def test_the_table_says_that_queries_are_seen_together(tiny):
