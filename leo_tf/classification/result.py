@@ -50,7 +50,7 @@ def measure(
       keep: NumPy file for the classifier's accuracy in each episode; None for none.
 
     Returns:
-      A dict: test_accuracy, ci95 (percent; None of one episode), test_episodes, queries (per class),
+      A dict: test_accuracy, ci95 (percent; None of one episode), test_episodes, queries (a class),
       not_finite_episodes (that it had no finite answer to), the same of the baseline with
       nearest_centroid_ before; queries_together, if so many of a class are scored together.
 
@@ -60,9 +60,8 @@ def measure(
     queries = default_queries(embeddings, shot)
     evaluator = Evaluator(embeddings, way, shot, queries, episodes, seed)
     baseline = methods.build(BASELINE, METHODS[BASELINE].settings(), embeddings)
-    with tqdm.tqdm(
-        total=2 * episodes, unit="episode", desc="test", disable=not console.shows_progress()
-    ) as bar:
+    quiet = not console.shows_progress()
+    with tqdm.tqdm(total=2 * episodes, unit="episode", desc="test", disable=quiet) as bar:
         outcomes = evaluator.outcomes(classifier, bar.update)
         found = summarise(outcomes)
         beside = summarise(evaluator.outcomes(baseline, bar.update))
