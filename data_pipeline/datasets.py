@@ -95,6 +95,23 @@ def _packaged(dataset):
     return PACKAGED / dataset / "embeddings" / dataset if dataset in BUILT else None
 
 
+def splits_there(
+    data_path: str | os.PathLike, dataset: str, crop: str = "center"
+) -> tuple[str, ...]:
+    """Return the splits that a data set has after `check_dataset`: a user's own may have no val.
+
+    Raises:
+      FileNotFoundError, ValueError: see `check_dataset`.
+    """
+    if dataset in RELEASED or _packaged(dataset):
+        needed = SPLITS
+    else:
+        folder = check_dataset(data_path, dataset, crop, [])
+        needed = tuple(s for s in SPLITS if s != "val" or find_split(folder, s)[0].is_file())
+    check_dataset(data_path, dataset, crop, needed)
+    return needed
+
+
 def load_split(
     data_path: str | os.PathLike, dataset: str, crop: str = "center", split: str = "train"
 ) -> EmbeddingSet:

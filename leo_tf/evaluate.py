@@ -13,8 +13,8 @@ from importlib import import_module
 from absl import flags
 
 from data_pipeline import command_line
-from data_pipeline.datasets import DATA_PATH, SPLITS, check_dataset
-from leo_tf.classification.inputs import load_tested, settings_tested
+from data_pipeline.datasets import DATA_PATH, SPLITS
+from leo_tf.classification.inputs import check_there, load_tested, settings_tested
 from leo_tf.config import flags as settings
 from leo_tf.config.experiments import Classification, Regression
 from leo_tf.regression.task_files import read_tasks, write_predictions
@@ -51,11 +51,11 @@ def main() -> None:
         chosen = settings.configuration(FLAGS, DATA, config).experiment
         if not FLAGS.tasks:
             asked = settings_tested(chosen, FLAGS.way, FLAGS.shot)
-            check_dataset(FLAGS.data_path, chosen.dataset, chosen.crop, [FLAGS.split])
+            check_there(chosen, FLAGS.data_path, FLAGS.split)
         if not run:
             check_saved_model(FLAGS.saved_model)
     given = read_tasks(FLAGS.tasks) if FLAGS.tasks else None
-    given = given or load_tested(asked, FLAGS.data_path, FLAGS.split)
+    given = given or load_tested(asked, FLAGS.data_path, FLAGS.split, run)
     start_tensorflow()
     from leo_tf.classification.report import report
     from leo_tf.regression.export import load, predict_tasks

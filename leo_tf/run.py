@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from data_pipeline import command_line
-from data_pipeline.datasets import DATA_PATH, check_dataset
+from data_pipeline.datasets import DATA_PATH
 from leo_tf.classification import inputs
 from leo_tf.config import flags as settings
 from leo_tf.startup import start_tensorflow
@@ -46,7 +46,7 @@ def main() -> int:
     with command_line.flags_at_fault():
         config = METHOD_FLAGS.configuration(older)
         if config.experiment.kind == "classification":
-            check_dataset(FLAGS.data_path, config.experiment.dataset, config.experiment.crop)
+            inputs.check_there(config.experiment, FLAGS.data_path)
     splits = None
     if config.experiment.kind == "classification":
         splits = inputs.load(config, FLAGS.data_path)

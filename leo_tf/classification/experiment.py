@@ -26,6 +26,7 @@ from leo_tf.training.fit import compile_model, fit
 from leo_tf.training.run_folder import RunFolder, write_json
 from leo_tf.training.run_parts import check_checkpoints
 from leo_tf.training.run_state import RunState
+from leo_tf.training.validation import NoValidation
 
 
 def train_and_test(
@@ -48,9 +49,11 @@ def train_and_test(
     """
     splits = splits or inputs.load(config)
     for name, split in splits._asdict().items():
-        print(f"{name}: {split}", flush=True)
+        print(f"{name}: {split or 'none, so the last step is the result'}", flush=True)
     check_checkpoints(folder, config)
     claim(folder, config, splits.digests())
+    if config.experiment.split:
+        inputs.keep_classes(folder, splits)
     classifier, trained = train(config, folder, splits)
     about = {**config.flat(), **folder.origin()}
     export(classifier, splits.train.dim, folder.saved_model, about)
@@ -84,8 +87,16 @@ def make(config: Config, train: EmbeddingSet) -> Classifier:
     return classifier
 
 
-def prepare(config: Config, classifier: Classifier, folder: RunFolder) -> RunState | None:
+def prepare(
+    config: Config, classifier: Classifier, folder: RunFolder, validated: bool = True
+) -> RunState | None:
     """Compile a classifier's model, to be trained in a run's folder or restored from it.
+
+    Args:
+      config: a classification.
+      classifier: what `make` returned.
+      folder: the run's folder.
+      validated: whether there is a val to choose the best step by.
 
     Returns:
       Its `RunState`, not restored; None if there is nothing to train.
@@ -95,7 +106,9 @@ def prepare(config: Config, classifier: Classifier, folder: RunFolder) -> RunSta
         return None
     steps = experiment.steps, experiment.validate_every, folder.steps_saved()
     compile_model(model, model.make_optimizer(), *steps)
-    return RunState(folder, model, not experiment.train_on_val, experiment.validate_every)
+    return RunState(
+        folder, model, validated and not experiment.train_on_val, experiment.validate_every
+    )
 
 
 def _tested(config, folder, splits, trained):
@@ -109,6 +122,8 @@ def _tested(config, folder, splits, trained):
         **{name: getattr(experiment, name) for name in names},
         "train_on_val": experiment.train_on_val,
         **{name: getattr(experiment, name) for name in TRAINED_AS},
+        "class_split": experiment.split,
+        "validated": splits.val is not None,
         "allow_overlap": experiment.allow_overlap,
         "trained_on": trained_on(config.flat(), config.method),
         **trained,
@@ -151,21 +166,28 @@ def train(config: Config, folder: RunFolder, splits: Splits) -> tuple[Classifier
       InterruptedRunError: on Ctrl-C or SIGTERM.
     """
     classifier = make(config, splits.train)
-    state = prepare(config, classifier, folder)
+    state = prepare(config, classifier, folder, splits.val is not None)
     with no_result_if_diverged(folder):
         return classifier, _train(config.experiment, splits, classifier, state)
 
 
+def _validation(experiment, val, classifier):
+    """Return the meta-validation of a classifier, or what stands for it where there is no val."""
+    if val is None:
+        return NoValidation()
+    queries = default_queries(val, experiment.shot)
+    sizes = experiment.way, experiment.shot, queries, experiment.validation_episodes
+    return AccuracyValidation(Evaluator(val, *sizes, experiment.seed), classifier)
+
+
 def _train(experiment, splits, classifier, state):
     """Train a classifier to its last step, give it its best variables; returns figures."""
-    queries = default_queries(splits.val, experiment.shot)
-    sizes = experiment.way, experiment.shot, queries, experiment.validation_episodes
-    validation = AccuracyValidation(Evaluator(splits.val, *sizes, experiment.seed), classifier)
+    validation = _validation(experiment, splits.val, classifier)
     if classifier.fit_base is not None and not (state and state.has_begun):
         _fit_base(classifier, splits.train, experiment.seed)
     if state is None:
         figures = {"steps": 0, "best_step": 0, "train_steps_per_second": None}
-        return {**figures, "val_accuracy": validation().score}
+        return {**figures, "val_accuracy": validation().value}
     model = classifier.model
     fit(
         model,
@@ -175,7 +197,10 @@ def _train(experiment, splits, classifier, state):
         steps=experiment.steps,
         validate_every=experiment.validate_every,
     )
-    return {**conclude(state, experiment.steps), "val_accuracy": state.best_score}
+    return {
+        **conclude(state, experiment.steps),
+        "val_accuracy": state.best_score if splits.val else None,
+    }
 
 
 def _fit_base(classifier, train, seed):

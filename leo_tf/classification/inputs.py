@@ -6,7 +6,15 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from data_pipeline.datasets import DATA_PATH, load_split, load_splits
+from data_pipeline.class_split import assign, check_pool, load_pool, take
+from data_pipeline.datasets import (
+    DATA_PATH,
+    SPLITS,
+    check_dataset,
+    load_split,
+    load_splits,
+    splits_there,
+)
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import (
     EpisodeSizeError,
@@ -14,20 +22,22 @@ from data_pipeline.episode_sizes import (
     check_episode,
     default_queries,
 )
+from data_pipeline.split_checks import check_apart
 from leo_tf.config import Config
 from leo_tf.config.experiments import Classification
+from leo_tf.training.run_folder import RunFolder, read_json, write_json
 
 
 class Splits(NamedTuple):
     """The `EmbeddingSet`s of a run."""
 
     train: EmbeddingSet  # or train and val together
-    val: EmbeddingSet
+    val: EmbeddingSet | None  # None: there is none, and the last step is the result
     test: EmbeddingSet
 
     def digests(self) -> dict[str, str]:
         """Return {split: what tells its embeddings from any others}."""
-        return {name: split.content.digest for name, split in self._asdict().items()}
+        return {name: split.content.digest for name, split in self._asdict().items() if split}
 
 
 def load(config: Config, data_path: str | os.PathLike | None = None) -> Splits:
@@ -42,10 +52,17 @@ def load(config: Config, data_path: str | os.PathLike | None = None) -> Splits:
       EpisodeSizeError: if a split is too small.
     """
     experiment = config.experiment
-    names = [train_split(experiment), *Splits._fields[1:]]
     data_path = DATA_PATH if data_path is None else data_path
     where = data_path, experiment.dataset, experiment.crop
-    splits = Splits(*load_splits(*where, names, experiment.allow_overlap))
+    if experiment.split:
+        found = _shared_out(experiment, data_path)
+        check_apart([found[name] for name in SPLITS if name in found], experiment.allow_overlap)
+        splits = Splits(found[train_split(experiment)], found.get("val"), found["test"])
+    else:
+        there = splits_there(*where)
+        names = [train_split(experiment), *there[1:]]
+        found = dict(zip(there, load_splits(*where, names, experiment.allow_overlap), strict=True))
+        splits = Splits(**{"val": None, **found})
     check_sizes(config, splits)
     return splits
 
@@ -59,7 +76,56 @@ def load_train(
       FileNotFoundError, ValueError: one line about the data.
     """
     data_path = DATA_PATH if data_path is None else data_path
+    if experiment.split:
+        return _shared_out(experiment, data_path)[train_split(experiment)]
     return load_split(data_path, experiment.dataset, experiment.crop, train_split(experiment))
+
+
+def _shared_out(experiment, data_path):
+    """Return {split: classes} as an experiment's seed shares them out; train+val, too."""
+    pool = load_pool(data_path, experiment.dataset, experiment.crop)
+    classes = assign(pool.class_names, experiment.split, experiment.seed)
+    if experiment.train_on_val:
+        if not classes["val"]:
+            raise ValueError(f"split {experiment.split} has no val; leave out --train_on_val")
+        classes["train+val"] = sorted(classes["train"] + classes["val"])
+    return {name: take(pool, names, name) for name, names in classes.items() if names}
+
+
+def check_there(experiment: Classification, data_path: str | os.PathLike, split: str = "") -> None:
+    """Check that a data set has what an experiment needs; reads nothing.
+
+    Args:
+      experiment: names the data set.
+      data_path: folder of data sets.
+      split: the one that is needed; "" for all.
+
+    Raises:
+      FileNotFoundError, ValueError: see `datasets.check_dataset`.
+    """
+    where = data_path, experiment.dataset, experiment.crop
+    if experiment.split:
+        check_pool(*where)
+    elif split:
+        check_dataset(*where, [split])
+    else:
+        splits_there(*where)
+
+
+def keep_classes(folder: RunFolder, splits: Splits) -> None:
+    """Write down in a run's folder which class is in which split, or compare with what is there.
+
+    Raises:
+      ValueError: one line, if the folder's classes are shared out in another way.
+    """
+    classes = {name: list(split.class_names) for name, split in splits._asdict().items() if split}
+    if not folder.classes.is_file():
+        write_json(folder.classes, classes)
+    elif read_json(folder.classes, "remove it, and the run writes it again") != classes:
+        raise ValueError(
+            f"{folder.classes}: its classes are shared out in another way than this run's; remove "
+            "it if it is not of this run, or choose another --run_dir"
+        )
 
 
 def settings_tested(
@@ -86,7 +152,10 @@ def settings_tested(
 
 
 def load_tested(
-    experiments: Sequence[Classification], data_path: str | os.PathLike, split: str = "test"
+    experiments: Sequence[Classification],
+    data_path: str | os.PathLike,
+    split: str = "test",
+    run: RunFolder | None = None,
 ) -> EmbeddingSet:
     """Read a split to test on, and check that it is enough.
 
@@ -94,13 +163,21 @@ def load_tested(
       experiments: one data set, and the sizes of the episodes of each test.
       data_path: folder of data sets.
       split: train, val or test.
+      run: the folder of the run that is tested, which has its classes if they were shared out.
 
     Raises:
       FileNotFoundError, ValueError: one line about the data.
       EpisodeSizeError: if the split is too small.
     """
     first = experiments[0]
-    embeddings = load_split(data_path, first.dataset, first.crop, split)
+    where = data_path, first.dataset, first.crop
+    if first.split and run:
+        classes = read_json(run.classes, "give the command of the run again, which writes it")
+        if split not in classes:
+            raise ValueError(f"{run}: has no {split}, it was shared out as {first.split}")
+        embeddings = take(load_pool(*where), classes[split], split)
+    else:
+        embeddings = load_split(*where, split)
     for experiment in experiments:
         check_test_sizes(experiment, embeddings)
     return embeddings
@@ -125,7 +202,8 @@ def check_sizes(config: Config, splits: Splits) -> None:
             names = (f"train_{n}" if a else n for n, a in zip(("way", "shot"), asked, strict=True))
             check_episode(splits.train, *sizes[:3], names=tuple(names))
     for split in (splits.val, splits.test):
-        check_test_sizes(config.experiment, split)
+        if split is not None:
+            check_test_sizes(config.experiment, split)
 
 
 def check_test_sizes(experiment: Classification, split: EmbeddingSet) -> None:

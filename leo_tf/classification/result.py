@@ -126,8 +126,13 @@ def table(result: Mapping[str, Any]) -> str:
     method = result.get("method", DEFAULT)
     title = title_of(method)
     setting = (result[name] for name in ("dataset", "crop", "way", "shot"))
-    others = published(*setting) if result["split"] == "test" else []
+    as_published = result["split"] == "test" and not result.get("class_split")
+    others = published(*setting) if as_published else []
     notes = ["± is the 95 % interval of the mean over the episodes."]
+    if result.get("class_split"):
+        notes.append(f"Classes were shared out {result['class_split']}, see classes.json.")
+    if not result.get("validated", True) and training(result, method) != NOTHING:
+        notes.append("There is no val: the result is the last step, which nothing chose.")
     if result.get("centre"):
         notes.append("The mean of the training embeddings was subtracted (--centre).")
     trained = [result.get(f"train_{name}") or result[name] for name in ("way", "shot")]

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar
 
-from data_pipeline import seeds
+from data_pipeline import seeds, split_percents
 from leo_tf.config.methods import METHODS, Entry
 from leo_tf.config.methods.leo_regression import LEORegressionSettings
 from leo_tf.config.settings import Settings, setting, with_default
@@ -45,6 +45,11 @@ class Classification(Experiment):
     methods: ClassVar[Mapping[str, Entry]] = METHODS
 
     crop: str = setting("center", "which embeddings of the images: center or multiview")
+    split: str = setting(
+        "",
+        "percent of the classes for train/val/test, 64/16/20, shared out by the seed, whichever "
+        "files they are in; none: the files are the splits",
+    )
     way: int = setting(5, "classes in an episode", at_least=1)
     shot: int = setting(1, "support examples per class", at_least=1)
     train_way: int = setting(0, "classes in a training episode; 0 for as many as are tested")
@@ -69,6 +74,8 @@ class Classification(Experiment):
             raise ValueError(
                 f"way must be at least 2, not {self.way}: one class needs no classifier"
             )
+        if self.split:
+            split_percents.parse(self.split)
         if self.train_way == 1:
             raise ValueError("train_way must be 0 or at least 2, not 1: one class teaches nothing")
 

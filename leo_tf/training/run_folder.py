@@ -52,6 +52,11 @@ class RunFolder:
         return self.path / "method.py"
 
     @property
+    def classes(self) -> Path:
+        """Which class is in which split, of a run that shared them out."""
+        return self.path / "classes.json"
+
+    @property
     def result(self) -> Path:
         """The figures of the finished run."""
         return self.path / "result.json"

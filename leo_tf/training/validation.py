@@ -13,7 +13,7 @@ from leo_tf.training.run_state import RunState
 class Validated(NamedTuple):
     """What a validation found."""
 
-    value: float  # for metrics.csv and TensorBoard
+    value: float | None  # for metrics.csv and TensorBoard; None: there is none
     score: float  # greater is better: decides which model is the best
     text: str  # for people
     finite: bool = True  # whether all that the model answered is; otherwise it is never the best
@@ -26,6 +26,16 @@ class Validation(Protocol):
 
     def __call__(self) -> Validated:
         """Measure the model, as it is now, on meta-validation tasks."""
+
+
+class NoValidation:
+    """What stands for a validation where there is nothing to validate on."""
+
+    name = "none"
+
+    def __call__(self) -> Validated:
+        """Return that the model is as good as any."""
+        return Validated(None, 0.0, "none")
 
 
 class MetaValidation(keras.callbacks.Callback):
@@ -64,7 +74,8 @@ class MetaValidation(keras.callbacks.Callback):
         if step % self.interval and step != self.steps:
             return
         value, score, text, finite = self.validation()
-        logs[self.validation.name] = value
+        if value is not None:
+            logs[self.validation.name] = value
         sound = self.run.is_finite
         better = finite and sound and score > self.run.best_score
         if better or (finite and sound and not self.run.choose_best):
