@@ -104,7 +104,7 @@ def splits_there(
       FileNotFoundError, ValueError: see `check_dataset`.
     """
     if dataset in RELEASED or _packaged(dataset):
-        needed = SPLITS
+        needed: tuple[str, ...] = SPLITS
     else:
         folder = check_dataset(data_path, dataset, crop, [])
         needed = tuple(s for s in SPLITS if s != "val" or find_split(folder, s)[0].is_file())
