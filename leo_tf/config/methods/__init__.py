@@ -120,7 +120,6 @@ METHODS = {  # by the value of --method
         paper="Nichol et al. 2018, arXiv 1803.02999",
         learns="the start of a classifier's steps of Adam",
     ),
-    ),
     "meta_lstm": Entry(
         "meta-learner LSTM",
         "meta_lstm",
@@ -134,7 +133,6 @@ METHODS = {  # by the value of --method
         LLAMASettings,
         paper="Grant et al. 2018, arXiv 1801.08930",
         learns="the start of a classifier's gradient steps",
-    ),
     ),
     "platipus": Entry(
         "PLATIPUS",
