@@ -160,7 +160,7 @@ class Platipus(GradientClassifier):
     ) -> MetaLoss:
         kl = tf.add_n([summed_kl(posterior[name], prior[name]) for name in posterior])
         _, way, queries, _ = episodes.query.shape
-        task_losses = result.task_losses + self.settings.kl_weight / (way * queries) * kl
+        task_losses = result.task_losses + self.settings.bound_weight / (way * queries) * kl
         terms = {**result.terms, "query_loss": result.task_losses, "kl": kl}
         return MetaLoss(tf.reduce_mean(task_losses), task_losses, terms, result.adaptation)
 

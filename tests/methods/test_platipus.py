@@ -56,7 +56,7 @@ def kl(q, p):
 
 @pytest.mark.parametrize(("units", "per_unit"), [(0, False), (5, False), (5, True)])
 def test_the_loss_is_the_bound(units, per_unit):
-    model, weights = make(learner_units=units, per_unit=per_unit, kl_weight=0.3)
+    model, weights = make(learner_units=units, per_unit=per_unit, bound_weight=0.3)
     episodes = random_episodes(DIM, seed=2, way=WAY, shot=SHOT)
     noise = noise_of(model, episodes)
     result = model.meta_loss(episodes, noise)

@@ -21,7 +21,7 @@ class PlatipusSettings(GradientLearner):
         "initial value of gamma_q and gamma_p, the learned steps from mu to the means of q and p",
         search=(0.01, 10.0, "log"),
     )
-    kl_weight: float = setting(
+    bound_weight: float = setting(
         1.0,
         "weight of the KL of q from p beside the sum of a task's query losses; 1 is the bound",
         search=(1e-3, 10.0, "log"),
