@@ -109,9 +109,10 @@ def kronecker_log_det(
 def spectrum(rows: tf.Tensor) -> tf.Tensor:
     """Eigenvalues of rows^T rows, those that can differ from 0: [tasks, min(n, size)]."""
     many = rows.shape[-2] > rows.shape[-1]
-    return tf.nn.relu(
-        tf.linalg.eigvalsh(tf.matmul(rows, rows, transpose_a=many, transpose_b=not many))
-    )
+    gram = tf.matmul(rows, rows, transpose_a=many, transpose_b=not many)
+    # v^T gram v has the gradient of the eigenvalue, also where two are equal, at one decomposition.
+    _, vectors = tf.linalg.eigh(tf.stop_gradient(gram))
+    return tf.nn.relu(tf.einsum("tia,tij,tja->ta", vectors, gram, vectors))
 
 
 def build(settings: LLAMASettings, train: EmbeddingSet, sizes: EpisodeSizes) -> Classifier:
