@@ -39,13 +39,15 @@ from leo_tf.meta.softmax_learner import Params, labelled
 class States(NamedTuple):
     """What the optimizer remembers of coordinates [tasks, n]."""
 
-    hidden: tf.Tensor  # of the ordinary LSTM, [tasks, n, units]
+    hidden: tf.Tensor  # of the ordinary LSTM, [units, tasks, n]
     cell: tf.Tensor  # the same
-    gates: tf.Tensor  # f and i, [tasks, n, 2]
+    gates: tf.Tensor  # f and i, [2, tasks, n]
 
 
 class LearnedOptimizer(keras.layers.Layer):
     """Gates of gradient steps, by an LSTM that each coordinate runs for itself.
+
+    Coordinates come last in all arrays: there are thousands, and units by the dozen.
 
     Args:
       units: of the ordinary LSTM.
@@ -61,11 +63,11 @@ class LearnedOptimizer(keras.layers.Layer):
         def weight(name, shape, start=small):
             return self.add_weight(shape=shape, initializer=start, name=name)
 
-        self.gradient_kernel = weight("gradient_kernel", (2, 4 * units))
-        self.loss_kernel = weight("loss_kernel", (2, 4 * units))
-        self.recurrent_kernel = weight("recurrent_kernel", (units, 4 * units))
+        self.gradient_kernel = weight("gradient_kernel", (4 * units, 2))
+        self.loss_kernel = weight("loss_kernel", (4 * units, 2))
+        self.recurrent_kernel = weight("recurrent_kernel", (4 * units, units))
         self.bias = weight("bias", (4 * units,))
-        self.gate_kernel = weight("gate_kernel", (units, 2))  # columns: forget, input
+        self.gate_kernel = weight("gate_kernel", (2, units))  # rows: forget, input
         self.parameter_weights = weight("parameter_weights", (2,))
         self.feedback_weights = weight("feedback_weights", (2,))
         open_gate = keras.initializers.RandomUniform(4.0, 5.0)
@@ -76,8 +78,8 @@ class LearnedOptimizer(keras.layers.Layer):
     def start(self, theta: tf.Tensor) -> States:
         """Return the states before the first step of coordinates [tasks, n]: zeros."""
         sizes = sizes_of(theta)
-        hidden = tf.zeros([*sizes, self.units], theta.dtype)
-        return States(hidden, hidden, tf.zeros([*sizes, 2], theta.dtype))
+        hidden = tf.zeros([self.units, *sizes], theta.dtype)
+        return States(hidden, hidden, tf.zeros([2, *sizes], theta.dtype))
 
     def step(
         self, theta: tf.Tensor, gradient: tf.Tensor, loss: tf.Tensor, states: States
@@ -93,20 +95,28 @@ class LearnedOptimizer(keras.layers.Layer):
         Returns:
           The coordinates and the states after the step.
         """
-        of_loss = tf.matmul(log_and_sign(loss), self.loss_kernel)[:, tf.newaxis]
-        of_gradient = tf.tensordot(log_and_sign(gradient), self.gradient_kernel, 1)
-        before = tf.tensordot(states.hidden, self.recurrent_kernel, 1) + of_gradient + of_loss
-        taken, kept, new, shown = tf.split(before + self.bias, 4, axis=-1)
+        of_loss = tf.matmul(self.loss_kernel, log_and_sign(loss, axis=0))
+        of_task = of_loss + tf.convert_to_tensor(self.bias)[:, tf.newaxis]
+        seen = tf.concat([log_and_sign(gradient, axis=0), states.hidden], axis=0)
+        kernel = tf.concat([self.gradient_kernel, self.recurrent_kernel], axis=1)
+        before = tf.tensordot(kernel, seen, 1) + of_task[..., tf.newaxis]
+        taken, kept, new, shown = tf.split(before, 4)
         cell = tf.sigmoid(kept) * states.cell + tf.sigmoid(taken) * tf.tanh(new)
         hidden = tf.sigmoid(shown) * tf.tanh(cell)
+        biases = [tf.convert_to_tensor(b) for b in (self.forget_bias, self.input_bias)]
         gates = tf.sigmoid(
-            tf.tensordot(hidden, self.gate_kernel, 1)
-            + theta[..., tf.newaxis] * self.parameter_weights
-            + states.gates * self.feedback_weights
-            + tf.stack([tf.convert_to_tensor(b) for b in (self.forget_bias, self.input_bias)])
+            tf.tensordot(self.gate_kernel, hidden, 1)
+            + _column(self.parameter_weights) * theta
+            + _column(self.feedback_weights) * states.gates
+            + _column(tf.stack(biases))
         )
-        forget, gate = tf.unstack(gates, axis=-1)
+        forget, gate = tf.unstack(gates)
         return forget * theta - self.scale * gate * gradient, States(hidden, cell, gates)
+
+
+def _column(weights):
+    """Return weights [2] of the gates with axes for tasks and coordinates."""
+    return tf.convert_to_tensor(weights)[:, tf.newaxis, tf.newaxis]
 
 
 @registered

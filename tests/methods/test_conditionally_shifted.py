@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from by_hand import cross_entropy, of_tasks, random_episodes, set_weights, softmax
 
 from leo_tf.config.methods.conditionally_shifted import ConditionallyShiftedSettings
@@ -123,6 +124,18 @@ def test_every_network_learns_from_the_first_step_on():
     for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
         cancels = variable is model.values_of[-1].biases[-1]  # the same to all logits
         assert (np.abs(gradient).max() > 1e-7) != cancels, variable.path
+
+
+def test_gradients_that_are_read_are_constants():
+    model, _ = make()
+    support = random_episodes(DIM, seed=6, way=WAY, shot=SHOT).support
+    with tf.GradientTape(persistent=True) as tape:
+        memory = model.adapt(support)
+        values = [memory["values_0"], memory["values_1"]]
+    of_network = tape.gradient(values, [v.value for v in model.network.trainable_variables])
+    assert of_network == [None] * 4
+    of_readers = [v.value for reader in model.values_of for v in reader.trainable_variables]
+    assert None not in tape.gradient(values, of_readers)
 
 
 def test_absent_examples_are_not_attended_to():

@@ -47,16 +47,16 @@ def coordinate(weights, theta, told):
     path = [theta]
     for gradient, loss in told:
         before = (
-            read(gradient) @ w["gradient_kernel"]
-            + read(loss) @ w["loss_kernel"]
-            + hidden @ w["recurrent_kernel"]
+            w["gradient_kernel"] @ read(gradient)
+            + w["loss_kernel"] @ read(loss)
+            + w["recurrent_kernel"] @ hidden
             + w["bias"]
         )
         taken, kept, new, shown = before.reshape([4, 4])
         cell = sigmoid(kept) * cell + sigmoid(taken) * np.tanh(new)
         hidden = sigmoid(shown) * np.tanh(cell)
         (u, v), (a, b) = w["parameter_weights"], w["feedback_weights"]
-        of_f, of_i = hidden @ w["gate_kernel"]
+        of_f, of_i = w["gate_kernel"] @ hidden
         f = sigmoid(of_f + u * theta + a * f + w["forget_bias"])
         i = sigmoid(of_i + v * theta + b * i + w["input_bias"])
         theta = f * theta - SCALE * i * gradient
