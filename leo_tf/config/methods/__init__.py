@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from leo_tf.config.methods.bauer import BauerSettings
 from leo_tf.config.methods.conditionally_shifted import ConditionallyShiftedSettings
+from leo_tf.config.methods.dynamic import DynamicSettings
 from leo_tf.config.methods.feat import FEATSettings
 from leo_tf.config.methods.fine_tuning import FineTuningSettings
 from leo_tf.config.methods.leo import LEOSettings
@@ -16,6 +17,7 @@ from leo_tf.config.methods.meta_lstm import MetaLSTMSettings
 from leo_tf.config.methods.meta_sgd import MetaSGDSettings
 from leo_tf.config.methods.platipus import PlatipusSettings
 from leo_tf.config.methods.prototypical import PrototypicalSettings
+from leo_tf.config.methods.qiao import QiaoSettings
 from leo_tf.config.methods.relation import RelationSettings
 from leo_tf.config.methods.reptile import ReptileSettings
 from leo_tf.config.methods.ridge import RidgeSettings
@@ -148,12 +150,26 @@ METHODS = {  # by the value of --method
         paper="Munkhdalai et al. 2018, arXiv 1712.09926",
         learns="a network, keys, and shifts of its units by gradients",
     ),
+    "dynamic": Entry(
+        "dynamic few-shot learning",
+        "dynamic",
+        DynamicSettings,
+        paper="Gidaris & Komodakis 2018, arXiv 1804.09458",
+        learns="an embedding, the base classes' weights, attention over them",
+    ),
     "bauer": Entry(
         "Gaussian prior on weights",
         "bauer",
         BauerSettings,
         paper="Bauer et al. 2017, arXiv 1706.00326",
         learns="the base classes' weights",
+    ),
+    "qiao": Entry(
+        "parameters from activations",
+        "qiao",
+        QiaoSettings,
+        paper="Qiao et al. 2018, arXiv 1706.03466",
+        learns="a map from activations to weights",
     ),
     "leo": Entry(
         "LEO",
