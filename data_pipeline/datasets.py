@@ -12,7 +12,7 @@ from types import ModuleType
 
 import numpy as np
 
-from data_pipeline import cache, gaussians, numpy_files, paths, released_format
+from data_pipeline import cache, function_files, gaussians, numpy_files, paths, released_format
 from data_pipeline.embeddings import EmbeddingSet, Source
 from data_pipeline.split_checks import (
     check_apart,
@@ -76,8 +76,10 @@ def check_dataset(
         )
     if not (folder / crop).is_dir():
         crops = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        functions = function_files.split_file(folder, SPLITS[0]).is_file()
         raise FileNotFoundError(
             f"{folder}: has no crop {crop} (it has: {', '.join(crops) or 'none'})"
+            + ("; to learn functions of x and y, give --experiment=regression" * functions)
         )
     for split in splits:
         path, _ = find_split(folder / crop, split)

@@ -23,7 +23,7 @@ FLAGS = flags.FlagValues()
 define = command_line.definer(FLAGS)
 meaning = f"number in the paper: {', '.join(FIGURES)}"
 define(flags.DEFINE_enum, "figure", "2", meaning, enum_values=list(FIGURES))
-run_dir = make_config(experiment="regression").run_dir
+run_dir = make_config(dataset=FIGURES["2"]).run_dir
 define(command_line.path, "run_dir", run_dir, "folder of the run")
 define(command_line.output, "output", None, "PNG to write [<run_dir>/figure<number>.png]")
 seeds = {"lower_bound": 0, "upper_bound": BOUND - 1}
@@ -32,14 +32,14 @@ define(flags.DEFINE_integer, "seed", 1, "decides the tasks that are shown", **se
 
 def main() -> None:
     """Draw as the flags say."""
-    folder, kind = RunFolder(FLAGS.run_dir), FIGURES[FLAGS.figure]
+    folder, dataset = RunFolder(FLAGS.run_dir), FIGURES[FLAGS.figure]
     output = Path(FLAGS.output or folder.figure(FLAGS.figure))
     with command_line.flags_at_fault():
         config, finished = folder.read() if folder.config.is_file() else (None, None)
-        if finished is None or config.experiment.kind != kind:
+        if finished is None or config.experiment.dataset != dataset:
             raise ValueError(
-                f"{folder}: no finished run of {kind}; make one by python -m leo_tf.run "
-                f"--experiment={kind}"
+                f"{folder}: no finished run of {dataset}; make one by python -m leo_tf.run "
+                f"--dataset={dataset}"
             )
         command_line.check_file("output", output)
     start_tensorflow()

@@ -7,7 +7,10 @@ meta-test classes, writes a SavedModel, and reports the result beside the neares
 baseline and the published numbers. Started again, it goes on where it stopped.
 
 With --dataset=sines_and_lines, it trains LEO and MAML on few-shot regression instead, and reports
-errors beside the exact limit. No data are read then: the tasks are drawn.
+errors beside the exact limit. No data are read then: the tasks are drawn. With
+--experiment=regression and another --dataset, it reads functions from train.npz, val.npz and
+test.npz in that folder of data_path: arrays x and y [functions, points, 1], both roughly within
+[-5, 5], as those of sines and lines are; scale others first.
 
 A default [in brackets] gives way to the published value for miniImageNet and tieredImageNet at
 1 and 5 shots, and to a tuned one where there is one, as for glyphs; --preset=paper asks for the
@@ -24,7 +27,6 @@ from absl import flags
 
 from data_pipeline import command_line
 from data_pipeline.datasets import DATA_PATH
-from leo_tf.classification import inputs
 from leo_tf.config import flags as settings
 from leo_tf.startup import start_tensorflow
 from leo_tf.training.claims import check
@@ -45,11 +47,9 @@ def main() -> int:
     older = None if FLAGS.preset else folder.older()
     with command_line.flags_at_fault():
         config = METHOD_FLAGS.configuration(older)
-        if config.experiment.kind == "classification":
-            inputs.check_there(config.experiment, FLAGS.data_path)
-    splits = None
-    if config.experiment.kind == "classification":
-        splits = inputs.load(config, FLAGS.data_path)
+        inputs = importlib.import_module(f"leo_tf.{config.experiment.kind}.inputs")
+        inputs.check_there(config.experiment, FLAGS.data_path)
+    splits = inputs.load(config, FLAGS.data_path)
     check(folder, config, splits and splits.digests())
     for name, value in config.flat().items():
         print(f"  {name:30} {value}")

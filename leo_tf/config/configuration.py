@@ -154,15 +154,16 @@ def _chosen(experiment, method, given):
     return kind, method
 
 
-def _check_names(kind, method, entry, names):
+def _check_names(kind, method, entry, values):
     """Raise a ValueError, one line, if a setting is not among the experiment's or the method's."""
-    unknown = set(names) - _names(kind) - _names(entry.settings)
+    unknown = set(values) - _names(kind) - _names(entry.settings)
     if not unknown:
         return
     owner = f"--method={method}"
     of_all_methods = set().union(*(_names(entry.settings) for entry in kind.methods.values()))
     if foreign := unknown - of_all_methods:
-        unknown, owner = foreign, f"--dataset={kind.dataset}" if kind is Regression else kind.kind
+        data = f"--dataset={values.get('dataset', kind.dataset)}"
+        unknown, owner = foreign, data if kind is Regression else kind.kind
     raise ValueError(f"{owner} has no setting {', '.join(sorted(unknown))}; leave it out")
 
 

@@ -16,6 +16,8 @@ import keras
 import tqdm
 
 from data_pipeline import console
+from data_pipeline.episodes import Episodes
+from data_pipeline.function_files import Functions
 from leo_tf import provenance
 from leo_tf.config import Config
 from leo_tf.config.experiments import Regression
@@ -28,9 +30,10 @@ from leo_tf.regression.evaluation import (
     maml_predictions,
 )
 from leo_tf.regression.export import export
+from leo_tf.regression.inputs import FunctionSplits
 from leo_tf.regression.model import LEORegressor, maml_regressor
 from leo_tf.regression.result import measure
-from leo_tf.regression.stream import held_out_tasks, training_steps
+from leo_tf.regression.stream import held_out_functions, held_out_tasks, training_steps
 from leo_tf.training.claims import claim
 from leo_tf.training.ending import conclude, no_result_if_diverged
 from leo_tf.training.fit import compile_model, fit
@@ -40,13 +43,15 @@ from leo_tf.training.run_state import RunState
 from leo_tf.training.validation import Validation
 
 
-def train_and_test(config: Config, folder: RunFolder, splits: None = None) -> dict[str, Any]:
+def train_and_test(
+    config: Config, folder: RunFolder, splits: FunctionSplits | None = None
+) -> dict[str, Any]:
     """Train (or go on training) LEO and MAML in a folder; test, export and report LEO.
 
     Args:
       config: what to compute, a regression.
       folder: the run's folder.
-      splits: not used: the tasks are drawn.
+      splits: the functions; None where tasks are drawn.
 
     Returns:
       The result, as in the folder's result.json.
@@ -57,14 +62,14 @@ def train_and_test(config: Config, folder: RunFolder, splits: None = None) -> di
     """
     experiment = config.experiment
     check_checkpoints(folder, config)
-    claim(folder, config)
+    claim(folder, config, splits and splits.digests())
     with no_result_if_diverged(folder):
-        maml, of_maml = train_maml(config, folder.of("maml"))
-        generator, of_generator = train_generator(config, folder.of("generator"))
-        model, trained = train_leo(config, generator, folder)
+        maml, of_maml = train_maml(config, folder.of("maml"), splits)
+        generator, of_generator = train_generator(config, folder.of("generator"), splits)
+        model, trained = train_leo(config, generator, folder, splits)
     export(model, folder.saved_model, {**config.flat(), **folder.origin()})
-    episodes, samples = experiment.test_episodes, experiment.test_samples
-    tasks = held_out_tasks(experiment.seed, episodes, "test", points=experiment.points)
+    tasks = held_out(experiment, experiment.test_episodes, "test", splits and splits.test)
+    episodes, samples = len(tasks.support), experiment.test_samples
     with tqdm.tqdm(
         total=episodes, unit="task", desc="test", disable=not console.shows_progress()
     ) as bar:
@@ -79,7 +84,7 @@ def train_and_test(config: Config, folder: RunFolder, splits: None = None) -> di
         "generator": of_generator,
         "test_episodes": episodes,
         "test_samples": samples,
-        **measure(predictions, maml_predictions(maml, tasks), tasks),
+        **measure(predictions, maml_predictions(maml, tasks), tasks, experiment.is_drawn),
         "provenance": provenance.describe(),
     }
     write_json(folder.result, result)
@@ -100,8 +105,25 @@ def export_best(
     export(model, folder.saved_model, {**config.flat(), **folder.origin()})
 
 
-def train_maml(config: Config, folder: RunFolder) -> tuple[MAML, dict[str, Any]]:
+def held_out(
+    experiment: Regression, episodes: int, stream: str, functions: Functions | None = None
+) -> Episodes:
+    """Return the tasks to validate or test on: drawn, or of functions that are read."""
+    which = experiment.seed, episodes, stream
+    if functions is None:
+        return held_out_tasks(*which, points=experiment.points)
+    return held_out_functions(functions, *which, points=experiment.points)
+
+
+def train_maml(
+    config: Config, folder: RunFolder, splits: FunctionSplits | None = None
+) -> tuple[MAML, dict[str, Any]]:
     """Train the baseline, by default on as many tasks as LEO and its generator together.
+
+    Args:
+      config: a regression.
+      folder: of the model.
+      splits: the functions; None where tasks are drawn.
 
     Returns:
       The pair: the model, and the figures of its training, see `leo_tf.training.ending.conclude`.
@@ -110,20 +132,25 @@ def train_maml(config: Config, folder: RunFolder) -> tuple[MAML, dict[str, Any]]
     keras.utils.set_random_seed(experiment.seed)
     model = maml_regressor(config.settings, experiment)
     how = experiment.maml_outer_steps, experiment.maml_lr, experiment.maml_tasks
-    return model, _train(model, folder, experiment, "MAML", ErrorValidation, *how)
+    return model, _train(model, folder, experiment, splits, "MAML", ErrorValidation, *how)
 
 
-def train_generator(config: Config, folder: RunFolder) -> tuple[LEORegressor, dict[str, Any]]:
+def train_generator(
+    config: Config, folder: RunFolder, splits: FunctionSplits | None = None
+) -> tuple[LEORegressor, dict[str, Any]]:
     """Train LEO without inner loops; returns the same."""
     experiment = config.experiment
     samples = experiment.generator_samples
     model = build(config, samples=samples, inner_unroll_length=0, finetuning_unroll_length=0)
     how = experiment.generator_steps, experiment.generator_lr, experiment.generator_tasks
-    return model, _train(model, folder, experiment, "generator", EnergyValidation, *how)
+    return model, _train(model, folder, experiment, splits, "generator", EnergyValidation, *how)
 
 
 def train_leo(
-    config: Config, generator: LEORegressor, folder: RunFolder
+    config: Config,
+    generator: LEORegressor,
+    folder: RunFolder,
+    splits: FunctionSplits | None = None,
 ) -> tuple[LEORegressor, dict[str, Any]]:
     """Train LEO from the variables of its generator; returns the same."""
     experiment, model = config.experiment, build(config)
@@ -131,7 +158,7 @@ def train_leo(
     for variable, start in variables:
         variable.assign(start)
     how = experiment.steps, config.settings.outer_lr, experiment.tasks
-    return model, _train(model, folder, experiment, "LEO", EnergyValidation, *how)
+    return model, _train(model, folder, experiment, splits, "LEO", EnergyValidation, *how)
 
 
 def build(config: Config, **changes: Any) -> LEORegressor:
@@ -149,6 +176,7 @@ def _train(
     model: MetaModel,
     folder: RunFolder,
     experiment: Regression,
+    splits: FunctionSplits | None,
     name: str,
     validation: Callable[..., Validation],
     steps: int,
@@ -160,12 +188,15 @@ def _train(
         return {}
     state = _compiled(model, folder, experiment, steps, lr)
     episodes = experiment.validation_episodes
-    held_out = held_out_tasks(experiment.seed, episodes, "validation", points=experiment.points)
-    validating = validation(model, held_out)
+    tasks_held_out = held_out(experiment, episodes, "validation", splits and splits.val)
+    validating = validation(model, tasks_held_out)
+    train = splits and splits.train
     fit(
         model,
         state,
-        lambda first: training_steps(model, experiment, tasks=tasks, stream=name, start=first),
+        lambda first: training_steps(
+            model, experiment, tasks=tasks, stream=name, start=first, functions=train
+        ),
         validating,
         steps=steps,
         validate_every=experiment.validate_every,

@@ -70,7 +70,7 @@ def load(folder: str | os.PathLike) -> Any:
     if "predict" not in loaded.signatures:
         raise ValueError(
             f"{folder}: a classifier; evaluate it with --dataset, or give the saved_model of a "
-            "run of sines_and_lines"
+            "regression"
         )
     return loaded
 

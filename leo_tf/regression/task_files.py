@@ -1,12 +1,12 @@
 """Files of regression tasks to predict, and of predictions: NumPy archives."""
 
 import os
-import zipfile
 from collections.abc import Mapping
 
 import numpy as np
 
 from data_pipeline import atomic, paths
+from data_pipeline.function_files import check_array, read_arrays
 
 ARRAYS = ("support_x", "support_y", "query_x")
 
@@ -24,36 +24,18 @@ def read_tasks(path: str | os.PathLike) -> dict[str, np.ndarray]:
     Raises:
       FileNotFoundError, ValueError: one line that names the file and what is wrong with it.
     """
-    path = paths.expand(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; give an .npz of {', '.join(ARRAYS)}")
-    try:
-        with np.load(path) as archive:
-            arrays = {name: archive[name] for name in ARRAYS if name in archive.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile):
-        raise ValueError(
-            f"{path}: not an .npz file of plain arrays; write one with numpy.savez"
-        ) from None
-    missing = [name for name in ARRAYS if name not in arrays]
-    if missing:
-        raise ValueError(f"{path}: has no array {missing[0]}; it needs {', '.join(ARRAYS)}")
+    arrays = read_arrays(path, ARRAYS)
     try:
         return check_tasks(arrays)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{paths.expand(path)}: {error}") from None
 
 
 def check_tasks(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Check arrays of tasks and return them as float32; ValueError if they do not fit."""
-    checked = {}
-    for name, array in arrays.items():
-        if array.dtype.kind not in "fiu":
-            raise ValueError(f"{name} must hold numbers, not {array.dtype}")
-        if array.ndim != 3 or not array.size:
-            raise ValueError(f"{name} must be [tasks, points, values], its shape is {array.shape}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} holds NaN or infinite values; take them out")
-        checked[name] = array.astype(np.float32)
+    checked = {
+        name: check_array(name, array, "[tasks, points, values]") for name, array in arrays.items()
+    }
     shapes = {name: array.shape for name, array in checked.items()}
     if shapes["support_x"][:2] != shapes["support_y"][:2]:
         raise ValueError(

@@ -153,13 +153,13 @@ def _check_settings(folder, config, theirs):
 
 
 def _check_data(folder, theirs, ours):
-    """Raise a ValueError if a folder's run was made from other embeddings."""
+    """Raise a ValueError if a folder's run was made from other data."""
     if theirs is None:  # a folder of an older version, which did not tell
         return
     others = [name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)]
     if others:
         raise ValueError(
-            f"{folder.config}: this folder belongs to other embeddings: those of "
+            f"{folder.config}: this folder belongs to other data: those of "
             f"{', '.join(others)} are not what they were; {ELSEWHERE}"
         )
 

@@ -70,7 +70,7 @@ def test_a_folder_of_other_embeddings_is_refused_and_stays_as_it_is(
     write_sets(tmp_path, sets)
     before = content(run_dir)
     done = quick("leo_tf.run", data_path=tmp_path, run_dir=run_dir, **TINY_RUN)
-    said = f"{run_dir}/config.json: this folder belongs to other embeddings: those of train, val, "
+    said = f"{run_dir}/config.json: this folder belongs to other data: those of train, val, "
     assert_refused(done, 1, said, "choose another --run_dir")
     assert content(run_dir) == before
 

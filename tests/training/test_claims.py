@@ -69,7 +69,7 @@ def changed(**changes):
 def test_other_embeddings_are_refused(tmp_path, finished, data, named):
     folder = make_run(tmp_path / "run", steps=[0, 400], finished=finished)
     line = refused(folder, data=data)
-    assert line.startswith(f"{folder.config}: this folder belongs to other embeddings: {named}")
+    assert line.startswith(f"{folder.config}: this folder belongs to other data: {named}")
     claim(folder, CONFIG, DATA)
 
 
