@@ -26,7 +26,7 @@ OF_DRAWN = (
 )
 OF_READ = (
     "The defaults of both were tuned on sines and lines, not on these functions.",
-    "No limit, likelihood or families: how these functions are drawn, and their noise, are unknown.",
+    "No limit, likelihood or families: how these functions and their noise are drawn is unknown.",
 )
 
 

@@ -29,9 +29,9 @@ def steps():
     """Return a function that draws one training step's episodes."""
     model = LEORegressor(network_hidden=2, num_latents=2)
 
-    def drawn(functions=numbered(), start=0, **settings):
+    def drawn(start=0, **settings):
         experiment = make_config("regression", dataset="own", tasks=40, **settings).experiment
-        data = training_steps(model, experiment, start=start, functions=functions)
+        data = training_steps(model, experiment, start=start, functions=numbered())
         return [field.numpy() for field in next(iter(data))[0]]
 
     return drawn

@@ -28,13 +28,13 @@ def test_every_figure_has_its_file():
 @pytest.mark.parametrize(
     ("run_dir", "output", "said"),
     [
-        (KEPT / "regression" / "half", None, "no finished run of sines_and_lines; make one by"),
+        (KEPT / "regression" / "half", None, "no finished run of sines_and_lines; make one"),
         (
             KEPT / "classification" / "finished",
             None,
-            "no finished run of sines_and_lines; make one by",
+            "no finished run of sines_and_lines; make one",
         ),
-        (Path("nowhere"), None, "nowhere: no finished run of sines_and_lines; make one by"),
+        (Path("nowhere"), None, "nowhere: no finished run of sines_and_lines; make one"),
         (KEPT / "regression" / "finished", "no/such/a.png", "there is no folder"),
     ],
 )
