@@ -79,7 +79,7 @@ def as_markdown(study: Study, rows: Sequence[Row]) -> str:
             continue
         text.append(f"## {shot} shot")
         text.append(markdown.aligned(HEADER, [_cells(study, row) for row in chosen], SIDES))
-    return "\n\n".join([*text, *_notes(rows)]) + "\n"
+    return "\n\n".join([*text, *_notes(study, rows)]) + "\n"
 
 
 def as_csv(study: Study, rows: Sequence[Row]) -> str:
@@ -161,7 +161,7 @@ def _difference(mean):
     return f"{mean.mean:+.2f} ± {_half(half)}"
 
 
-def _notes(rows):
+def _notes(study, rows):
     """Say what the columns mean, and what is not comparable."""
     yield (
         "± seeds is half the 95 % interval of Student's t over the runs' seeds, ± episodes that of "
@@ -178,6 +178,6 @@ def _notes(rows):
         yield f"† with episodes of scores that are not finite, which count as wrong: {names}."
     if any(row.name == "tpn" for row in rows):
         yield (
-            f"{METHODS['tpn'].title} sees its queries together, 15 a class at a time: no other "
-            f"method here does, so its figure is not comparable with {METHODS[DEFAULT].title}'s."
+            f"{METHODS['tpn'].title} sees its queries together, {study.queries} a class at a time: "
+            f"no other method here does, so its figure is not comparable with {METHODS[DEFAULT].title}'s."
         )
