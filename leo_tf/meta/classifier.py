@@ -36,7 +36,7 @@ class Classifier:
     # Queries of a class that are scored together, where a query's scores depend on the others: then
     # what `adapt` returns is tensors [tasks, ...]. None: each query is scored by itself.
     together: int | None = None
-    # The way and shot that it serves alone; None: any.
+    # The way and shot that it serves alone, a shot of 0 being any; None: any.
     serves: tuple[int, int] | None = None
     # Whether the two functions take raw embeddings and normalise them, as those of SavedModels do.
     raw: bool = False
@@ -120,12 +120,17 @@ def check_served(serves: tuple[int, int] | None, sizes: Sequence[int | None]) ->
       serves: see `Classifier`.
       sizes: the way and shot asked for, each None where it is not known yet.
     """
-    if serves is None or all(size in (None, own) for size, own in zip(sizes, serves, strict=True)):
+    if serves is None or all(
+        size in (None, own) or own == 0 for size, own in zip(sizes, serves, strict=True)
+    ):
         return
-    way, shot = ("?" if size is None else size for size in sizes)
+    own, other = (
+        f"{way}-way" + (f" {shot}-shot" if serves[1] else "")
+        for way, shot in (serves, ["?" if size is None else size for size in sizes])
+    )
     raise ValueError(
-        f"this classifier was trained for {serves[0]}-way {serves[1]}-shot episodes and serves no "
-        f"others; for {way}-way {shot}-shot ones, train another"
+        f"this classifier was trained for {own} episodes and serves no others; for {other} ones, "
+        "train another"
     )
 
 

@@ -1,5 +1,6 @@
 """Softmax classifiers fitted to a support set by gradient steps from a meta-learned start."""
 
+import dataclasses
 from typing import Any
 
 import tensorflow as tf
@@ -76,13 +77,14 @@ class GradientClassifier(EpisodicClassifier):
 
     def classifier(self) -> Classifier:
         """Return the model as a `Classifier`; of a linear learner, as a linear one."""
+        serves = (self.way, 0) if self.way else None
         if self.settings.learner_units:
-            return super().classifier()
+            return dataclasses.replace(super().classifier(), serves=serves)
 
         def adapt(support, present=None):
             return self.adapt(support, present)["output"]
 
-        return Classifier(adapt, model=self)
+        return Classifier(adapt, model=self, serves=serves)
 
     def get_config(self):
         return {**super().get_config(), "way": self.way}

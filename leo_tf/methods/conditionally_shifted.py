@@ -20,13 +20,15 @@ Output units are learned one by one, for a vector that they share would make the
 hidden units 0. The order of the classes thus matters, and a model serves one way.
 """
 
+import dataclasses
+
 import tensorflow as tf
 
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import EpisodeSizes
 from data_pipeline.episodes import class_labels
 from leo_tf.config.methods.conditionally_shifted import ConditionallyShiftedSettings
-from leo_tf.meta.classifier import Classifier, EpisodicClassifier
+from leo_tf.meta.classifier import Classifier, EpisodicClassifier, check_served
 from leo_tf.meta.embedding import PositiveScale, unit
 from leo_tf.meta.learner import sizes_of
 from leo_tf.meta.log_and_sign import log_and_sign
@@ -133,12 +135,7 @@ class ConditionallyShifted(EpisodicClassifier):
 
     def _of_way(self, support):
         """Return a support set whose way is checked, here or, if not known yet, when it runs."""
-        way = support.shape[1]
-        if way not in (None, self.way):
-            raise ValueError(
-                f"conditionally shifted neurons learn output units one by one: this model serves "
-                f"{self.way}-way tasks alone, not {way}-way ones; train another with --way={way}"
-            )
+        check_served((self.way, 0), support.shape[1:3])
         return tf.ensure_shape(support, [None, self.way, None, self.input_dim])
 
     def get_config(self):
@@ -149,4 +146,5 @@ def build(
     settings: ConditionallyShiftedSettings, train: EmbeddingSet, sizes: EpisodeSizes
 ) -> Classifier:
     """Make the classifier for embeddings of the training set's size, and one way."""
-    return ConditionallyShifted(train.dim, sizes.way, settings).classifier()
+    classifier = ConditionallyShifted(train.dim, sizes.way, settings).classifier()
+    return dataclasses.replace(classifier, serves=(sizes.way, 0))

@@ -17,6 +17,7 @@ tasks and at all times: a task's scores do not depend on the others that are sco
 than 64 classes take the draws of their output vectors anew from the first on.
 """
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -166,7 +167,7 @@ class Platipus(GradientClassifier):
 
     def classifier(self) -> Classifier:
         """Return the model as a `Classifier`; its scores are never linear."""
-        return Classifier(self.adapt, self.classify, self)
+        return dataclasses.replace(super().classifier(), adapt=self.adapt, classify=self.classify)
 
 
 def build(settings: PlatipusSettings, train: EmbeddingSet, sizes: EpisodeSizes) -> Classifier:

@@ -11,7 +11,7 @@ from leo_tf.classification.evaluation import Evaluator
 from leo_tf.classification.stream import training_steps
 from leo_tf.config import make_config
 from leo_tf.config.methods.meta_learner import MetaLearner
-from leo_tf.meta.classifier import EpisodicClassifier
+from leo_tf.meta.classifier import EpisodicClassifier, check_served
 
 EXPERIMENT = make_config(dataset="tiny", way=4, shot=2, queries=4, tasks=6).experiment
 
@@ -65,3 +65,24 @@ def test_it_learns_to_ignore_what_is_noise(tiny):
     assert losses["loss"][-1] < 0.9 * losses["loss"][0]
     assert evaluator.accuracies(model.classifier()).mean() > before + 0.02
     assert isinstance(model.optimizer, keras.optimizers.Adam)
+
+
+@pytest.mark.parametrize("sizes", [(4, 2), (4, None), (None, 2), (None, None)])
+def test_what_a_classifier_serves_it_serves(sizes):
+    check_served((4, 2), sizes)
+    check_served((4, 0), sizes)
+    check_served((4, 0), (4, 7))
+    check_served(None, (3, 3))
+
+
+@pytest.mark.parametrize(
+    ("serves", "sizes", "told"),
+    [
+        ((4, 2), (4, 3), "for 4-way 2-shot episodes and serves no others; for 4-way 3-shot ones,"),
+        ((4, 2), (None, 3), "for 4-way 2-shot episodes and .*; for \\?-way 3-shot ones,"),
+        ((4, 0), (3, 2), "for 4-way episodes and serves no others; for 3-way ones,"),
+    ],
+)
+def test_what_it_does_not_serve_is_told_in_a_line(serves, sizes, told):
+    with pytest.raises(ValueError, match=told):
+        check_served(serves, sizes)

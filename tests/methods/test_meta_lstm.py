@@ -168,3 +168,10 @@ def test_meta_gradients_are_bounded_together():
     optimizer = model.make_optimizer()
     assert optimizer.global_clipnorm == 1e-3
     assert make(global_norm_threshold=0.0)[0].make_optimizer().global_clipnorm is None
+
+
+@pytest.mark.parametrize("units", [0, 5])
+def test_output_vectors_learned_one_by_one_serve_one_way(units):
+    for per_unit, serves in ((True, (WAY, 0)), (False, None)):
+        model, _ = make(learner_units=units, per_unit=per_unit)
+        assert model.classifier().serves == serves
