@@ -11,7 +11,13 @@ from leo_tf.meta.classifier import Classifier, EpisodicClassifier
 from leo_tf.meta.inner_loops import adapt_parameters
 from leo_tf.meta.learner import sizes_of
 from leo_tf.meta.model import MetaLoss
-from leo_tf.meta.softmax_learner import Params, SoftmaxLearner, SoftmaxParameters, labelled
+from leo_tf.meta.softmax_learner import (
+    Params,
+    SoftmaxLearner,
+    SoftmaxParameters,
+    labelled,
+    relative_rates,
+)
 
 
 class GradientClassifier(EpisodicClassifier):
@@ -39,11 +45,16 @@ class GradientClassifier(EpisodicClassifier):
         self.track()
         self.built = True
 
+    @property
+    def learner_dim(self) -> int:
+        """Size of what the learner takes."""
+        return self.input_dim
+
     def parameters(self, name: str, initializer: Any = None) -> SoftmaxParameters:
         """Make learned numbers of the learner's parameters, shared by classes as its start is."""
         hidden = self.settings.learner_units
         return SoftmaxParameters(
-            self.input_dim, hidden, self.way, initializer, dtype=self.dtype_policy, name=name
+            self.learner_dim, hidden, self.way, initializer, dtype=self.dtype_policy, name=name
         )
 
     def make_more(self) -> None:
@@ -88,3 +99,16 @@ class GradientClassifier(EpisodicClassifier):
 
     def get_config(self):
         return {**super().get_config(), "way": self.way}
+
+
+class LearnedRates(GradientClassifier):
+    """One whose step sizes are learned, one for each parameter (arXiv 1707.09835, equation 2)."""
+
+    def make_more(self) -> None:
+        """Make the step sizes."""
+        self.step_sizes = self.parameters("rates", relative_rates())
+
+    def rates(self) -> Params:
+        """The learned rate of each parameter."""
+        greatest = self.settings.rates_init
+        return {name: greatest * value for name, value in self.step_sizes.values().items()}

@@ -1,14 +1,14 @@
 """Dynamic few-shot learning without forgetting (Gidaris & Komodakis, CVPR 2018).
 
 arXiv 1804.09458. A cosine classifier, with a learned factor, over the base classes: a weight vector
-w_b each, on z = f(x) of length 1. A new class's weights are (equations 4 to 6)
+w_b each, on z = f(x) of length 1. A new class's weights are
 
     w = phi_avg * mean_k z_k + phi_att * (1 / K) sum_k sum_b Att(phi_q z_k, k_b) w_b / |w_b|,
 
 Att being the softmax over the base classes of gamma times the cosine with their learned keys k_b;
 phi_avg and phi_att are vectors that start at 1, phi_q is a matrix that starts as the identity.
 
-Two stages (section 3.3). In the first, of `base_steps` steps, f, the w_b and the factor learn to
+Two stages. In the first, of `base_steps` steps, f, the w_b and the factor learn to
 classify the base examples. In the second, f stays, and the rest is trained in episodes: their
 classes, base classes in truth, play new ones, and are none of those that are attended to. What is
 scored are the queries, and as many base examples, of which those of the episode's own classes are

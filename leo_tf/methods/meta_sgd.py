@@ -17,23 +17,13 @@ from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import EpisodeSizes
 from leo_tf.config.methods.meta_sgd import MetaSGDSettings
 from leo_tf.meta.classifier import Classifier
-from leo_tf.meta.gradient_classifier import GradientClassifier
+from leo_tf.meta.gradient_classifier import LearnedRates
 from leo_tf.meta.serialisation import registered
-from leo_tf.meta.softmax_learner import Params, relative_rates
 
 
 @registered
-class MetaSGD(GradientClassifier):
+class MetaSGD(LearnedRates):
     """Gradient descent at meta-learned rates from a meta-learned start."""
-
-    def make_more(self) -> None:
-        """Make the step sizes."""
-        self.step_sizes = self.parameters("rates", relative_rates())
-
-    def rates(self) -> Params:
-        """The learned rate of each parameter."""
-        greatest = self.settings.rates_init
-        return {name: greatest * value for name, value in self.step_sizes.values().items()}
 
 
 def build(settings: MetaSGDSettings, train: EmbeddingSet, sizes: EpisodeSizes) -> Classifier:

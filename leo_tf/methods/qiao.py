@@ -3,9 +3,9 @@
 arXiv 1706.03466. phi maps an activation, or a mean of some, to the weights of its class. It is
 learned by classifying images of the base classes: the score of x for class y is w_y . x, with
 w_y = phi(s_y) scaled to length 1, and s_y, drawn anew for every class of every batch, is the mean
-of the class with some probability, else one of its activations (section 3.2). A new class's weights
-are phi of its support's mean, as in the authors' code; in the paper, as an option here, its score
-is the greatest of those of the phi of its single examples.
+of the class with some probability, else one of its activations. A new class's weights are phi of
+its support's mean, as in the authors' code; in the paper, as an option here, its score is the
+greatest of those of the phi of its single examples.
 
 Choices. The authors' activations are not normalised, these have length 1: a learned factor
 multiplies the scores. phi is one linear map that starts as the identity, where the method is the

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from leo_tf.config.methods.bauer import BauerSettings
 from leo_tf.config.methods.conditionally_shifted import ConditionallyShiftedSettings
+from leo_tf.config.methods.deml import DEMLSettings
 from leo_tf.config.methods.dynamic import DynamicSettings
 from leo_tf.config.methods.feat import FEATSettings
 from leo_tf.config.methods.fine_tuning import FineTuningSettings
@@ -163,6 +164,13 @@ METHODS = {  # by the value of --method
         BauerSettings,
         paper="Bauer et al. 2017, arXiv 1706.00326",
         learns="the base classes' weights",
+    ),
+    "deml": Entry(
+        "DEML + Meta-SGD",
+        "deml",
+        DEMLSettings,
+        paper="Zhou et al. 2018, arXiv 1802.03596",
+        learns="concepts; on them a start and step sizes",
     ),
     "qiao": Entry(
         "parameters from activations",
