@@ -136,6 +136,7 @@ def test_bad_arrays_of_tasks_are_refused(task_file, tmp_path, changes, line):
 def test_files_that_are_no_archives_are_refused(tmp_path):
     path = tmp_path / "bad.npz"
     path.write_text("hello")
+    (tmp_path / "saved_model.pb").touch()
     flags = {"saved_model": tmp_path, "tasks": path, "predictions": tmp_path / "out.npz"}
     done = command("leo_tf.evaluate", **flags)
     assert done.returncode == 1
