@@ -11,10 +11,11 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
     "glyphs": {
         EVERY: {"steps": 6_000},
         "leo": {
+            "steps": 3_000,
             "outer_lr": 1e-3,
-            "dropout_rate": 0.3,
-            "kl_weight": 1e-2,
-            "orthogonality_penalty_weight": 1e-2,
+            "num_latents": 16,
+            "dropout_rate": 0.7,
+            "orthogonality_penalty_weight": 3.0,
         },
     },
 }

@@ -55,7 +55,7 @@ def test_every_method_starts_from_its_defaults_and_a_preset_row_from_the_preset(
     )
     assert glyphs.trial_config("leo", {}).settings.dropout_rate == 0.5
     preset = glyphs.run_config("leo_preset", 1, 0, {})
-    assert (preset.settings.dropout_rate, preset.experiment.steps) == (0.3, 6000)
+    assert (preset.settings.dropout_rate, preset.experiment.steps) == (0.7, 3000)
     assert glyphs.run_config("leo", 5, 0, {"num_latents": 7}).settings.num_latents == 7
 
 
