@@ -179,5 +179,6 @@ def _notes(study, rows):
     if any(row.name == "tpn" for row in rows):
         yield (
             f"{METHODS['tpn'].title} sees its queries together, {study.queries} a class at a time: "
-            f"no other method here does, so its figure is not comparable with {METHODS[DEFAULT].title}'s."
+            "no other method here does, so its figure is not comparable with "
+            f"{METHODS[DEFAULT].title}'s."
         )
