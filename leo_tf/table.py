@@ -4,8 +4,8 @@ Usage: python -m leo_tf.table [--dataset=glyphs] [--shot=1,5] [--methods=all] [-
 
 Each method gets the same budget: some trials of its settings on the meta-validation classes, then a
 run for every shot and seed. Finished work is not repeated and runs that were stopped go on, so the
-same command ends what another began. The table is written as table.md, table.csv and table.json
-in the folder of the study, --out/DATASET.
+same command ends what another began. The table is written as table.md, .csv, .json and .png in the
+folder of the study, --out/DATASET.
 """
 
 import sys

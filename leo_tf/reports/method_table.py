@@ -7,8 +7,10 @@ from data_pipeline import atomic
 from leo_tf import markdown
 from leo_tf.config.methods import DEFAULT, METHODS
 from leo_tf.published.reference import rows as published_rows
+from leo_tf.reports import method_plot
+from leo_tf.reports.names import title
 from leo_tf.studies.comparison import Mean, Row
-from leo_tf.studies.plan import PRESET, Study, method_of
+from leo_tf.studies.plan import Study, method_of
 from leo_tf.training.run_folder import write_json
 
 HEADER = (
@@ -54,13 +56,16 @@ ORDER = ("miniImageNet", "tieredImageNet")  # whose printed figures stand beside
 
 
 def write(study: Study, rows: Sequence[Row]) -> str:
-    """Write table.md, table.csv and table.json in the folder of a study; returns the first."""
+    """Write table.md, .csv, .json and .png in the folder of a study; returns the first's text."""
     text = as_markdown(study, rows)
     for name, content in (("table.md", text), ("table.csv", as_csv(study, rows))):
+        study.folder.mkdir(parents=True, exist_ok=True)
         with atomic.writer(study.folder / name) as file:
             file.write(content.encode())
     records = [record(study, row) for row in rows]
     write_json(study.folder / "table.json", {"rows": records})
+    if rows:
+        method_plot.draw(study, rows, study.folder / "table.png")
     return text
 
 
@@ -127,17 +132,11 @@ def printed(dataset: str, row: Row) -> str | None:
     return None
 
 
-def title(row: Row) -> str:
-    """Name a row for people."""
-    name = METHODS[method_of(row.name)].title
-    return f"{name}, its full preset" if row.name.endswith(PRESET) else name
-
-
 def _cells(study, row):
     mark = "" if row.alone else " *"
     learns = METHODS[method_of(row.name)].learns
     return (
-        markdown.escaped(title(row)),
+        markdown.escaped(title(row.name)),
         markdown.escaped(learns),
         f"{row.accuracy.mean:.2f}" + (" †" if row.not_finite else ""),
         _half(row.accuracy.over_seeds),
@@ -173,7 +172,7 @@ def _notes(study, rows):
     )
     if not all(row.alone for row in rows):
         yield "\\* measured while other runs shared the machine."
-    if counts := [f"{title(row)} {row.not_finite}" for row in rows if row.not_finite]:
+    if counts := [f"{title(row.name)} {row.not_finite}" for row in rows if row.not_finite]:
         names = ", ".join(counts)
         yield f"† with episodes of scores that are not finite, which count as wrong: {names}."
     if any(row.name == "tpn" for row in rows):

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from leo_tf.config.methods import DEFAULT
 from leo_tf.studies.plan import COST, Study
@@ -42,6 +41,8 @@ def mean_of(values: Sequence[float], halves: Sequence[float | None]) -> Mean:
     count = len(values)
     mean, over_seeds, over_episodes = float(np.mean(values)), None, None
     if count > 1:
+        from scipy import stats  # takes longer to import than --help may
+
         spread = float(np.std(values, ddof=1)) / math.sqrt(count)
         over_seeds = float(stats.t.ppf(0.975, count - 1)) * spread
     if None not in halves:

@@ -73,7 +73,9 @@ def test_a_table_puts_the_best_first_and_says_what_is_not_comparable(tmp_path):
         Row("leo", 1, Mean(50.0, 1.0, 0.2, 3), None, 10, 5.0, 7.0, True, 0),
         Row("prototypical", 1, Mean(60.0, 2.0, 0.1, 3), Mean(10.0, 3.0, 0.2, 3), 9, 1, 2, False, 4),
     ]
-    text = method_table.as_markdown(study(tmp_path, shots=(1,)), rows)
+    text = method_table.write(study(tmp_path, shots=(1, 5)), rows)
+    assert (tmp_path / "tiny/table.md").read_text(encoding="utf-8") == text
+    assert (tmp_path / "tiny/table.png").read_bytes().startswith(b"\x89PNG")
     assert text.index("prototypical networks") < text.index("| LEO")
     assert "+10.00 ± 3.00" in text
     assert "53.31 ± 0.89, tieredImageNet" in text
