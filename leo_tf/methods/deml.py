@@ -17,7 +17,7 @@ import tensorflow as tf
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import Episodes, EpisodesAndBase, EpisodeSizes
 from leo_tf.config.methods.deml import DEMLSettings
-from leo_tf.meta.classifier import Classifier, EpisodicClassifier
+from leo_tf.meta.classifier import Classifier
 from leo_tf.meta.embedding import Embedding
 from leo_tf.meta.gradient_classifier import LearnedRates
 from leo_tf.meta.model import MetaLoss
@@ -84,7 +84,8 @@ class DEML(LearnedRates):
 
     def classifier(self) -> Classifier:
         """Return the model as a `Classifier`, which is not linear in the embedding."""
-        return EpisodicClassifier.classifier(self)
+        served = (self.way, 0) if self.way else None
+        return Classifier(self.adapt, self.classify, self, serves=served)
 
     def get_config(self):
         return {**super().get_config(), "classes": self.classes}

@@ -72,5 +72,11 @@ def test_without_discriminator_and_concepts_it_is_meta_sgd(units):
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+def test_output_units_learned_one_by_one_serve_the_trained_way():
+    assert DEML(DIM, CLASSES, DEMLSettings(**SMALL), 4).classifier().serves is None
+    per_unit = DEML(DIM, CLASSES, DEMLSettings(**SMALL, per_unit=True), 4)
+    assert per_unit.classifier().serves == (4, 0)
+
+
 def test_base_examples_are_shared_out_among_the_tasks():
     assert DEMLSettings().batch_spec(EpisodeSizes(5, 1, 15, 10)) == (5, 1, 15, 10, 20)
