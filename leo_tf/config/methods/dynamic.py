@@ -19,9 +19,9 @@ class DynamicSettings(ScaledEmbeddingLearner):
         search=(1.0, 100.0, "log"),
     )
     base_steps: int = setting(
-        2000,
+        500,
         "steps of the first stage, on the base classes; the embedding then stays as it is",
-        search=[500, 2000, 4000],
+        search=[150, 500, 2000],
     )
     outer_lr: float = with_default(MetaLearner, "outer_lr", 0.001)
 
