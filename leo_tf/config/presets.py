@@ -9,9 +9,8 @@ from leo_tf.published import hyperparameters
 EVERY = "every method"
 TUNED: dict[str, dict[str, dict[str, Any]]] = {
     "glyphs": {
-        EVERY: {"steps": 6_000},
+        EVERY: {"steps": 3_000},
         "leo": {
-            "steps": 3_000,
             "outer_lr": 1e-3,
             "num_latents": 16,
             "dropout_rate": 0.7,

@@ -9,6 +9,7 @@ from commands import assert_refused, command
 FLAGS = {"dataset": "tiny", "episodes": 100, "seed": 3}
 
 
+@pytest.mark.long
 def test_several_settings_are_tested_and_summed_up(finished_run, data_path, tmp_path):
     flags = {"saved_model": finished_run[1] / "saved_model", "data_path": data_path, **FLAGS}
     output = {"json": tmp_path / "all.json", "tables": tmp_path / "tables"}

@@ -48,6 +48,7 @@ def test_without_val_the_last_step_is_the_result(without_val, tmp_path, method):
         assert "best so far" not in done.stdout
 
 
+@pytest.mark.long
 def test_one_file_is_shared_out_and_written_down(one_file, tmp_path):
     run_dir = tmp_path / "run"
     flags = {"data_path": one_file, "run_dir": run_dir, **SETTINGS, "split": "50/25/25"}

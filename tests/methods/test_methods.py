@@ -46,7 +46,24 @@ def assert_declared(model, episodes, noise):
     assert found == tf.nest.map_structure(lambda declared: declared.shape, spec)
 
 
-@pytest.fixture(scope="module", params=METHODS)
+# Whose steps take long to compile, or are other settings of one that is compiled here: the
+# suite's runs of them are among the long tests.
+SLOW = {
+    "conditionally_shifted",
+    "generator_finetuning",
+    "leo_deterministic",
+    "leo_no_finetuning",
+    "leo_random_prior",
+    "llama",
+    "meta_lstm",
+    "platipus",
+    "snail",
+    "tadam",
+}
+PARAMS = [pytest.param(m, marks=[pytest.mark.long] if m in SLOW else []) for m in METHODS]
+
+
+@pytest.fixture(scope="module", params=PARAMS)
 def trained(request, tiny):
     """A classifier after two outer steps, if it has any, and its configuration."""
     config = quick_config(request.param)

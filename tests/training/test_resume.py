@@ -110,6 +110,7 @@ def assert_same_metrics(found, expected, stopped):
         assert {n: found[step][n] for n in names} == {n: row[n] for n in names}
 
 
+@pytest.mark.long
 def test_more_steps_go_on_from_the_end_as_if_they_had_been_asked_for_at_once(
     tiny, tmp_path, capsys
 ):

@@ -21,7 +21,7 @@ class ReptileSettings(GradientLearner):
         15, "images of a class that a task of training has, whatever the shot", at_least=1
     )
     schedule_steps: int = setting(
-        6_000,
+        3_000,
         "outer steps in which epsilon falls to 0, evenly; later ones change nothing",
         at_least=1,
     )
