@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from leo_tf.config.tuned import BY_TRIALS
 from leo_tf.published import hyperparameters
 
 # Tuned on the meta-validation split: {data set: {file of a method, or EVERY: its settings}}.
@@ -43,7 +44,8 @@ def preset(file: str, dataset: str, shot: int | None, name: str | None = None) -
         return _named(name, file, dataset, shot)
     published = PUBLISHED.get(file, {}).get((dataset, shot), {})
     tuned = TUNED.get(dataset, {})
-    return {**tuned.get(EVERY, {}), **tuned.get(file, {}), **published}
+    tried = BY_TRIALS.get(dataset, {}).get(file, {})
+    return {**tuned.get(EVERY, {}), **tried, **tuned.get(file, {}), **published}
 
 
 def _named(name, file, dataset, shot):

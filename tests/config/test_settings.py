@@ -14,6 +14,7 @@ from leo_tf.config.methods import METHODS, Entry
 from leo_tf.config.methods.meta_learner import MetaLearner
 from leo_tf.config.presets import EVERY, PUBLISHED, TUNED
 from leo_tf.config.settings import Settings, setting, with_default
+from leo_tf.config.tuned import BY_TRIALS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,7 +220,8 @@ def test_presets_are_of_methods_and_settings_that_there_are():
     by_file = {entry.file: entry.settings for entry in METHODS.values()} | {EVERY: Classification}
     tuned = [pair for of_data in TUNED.values() for pair in of_data.items()]
     published = [(file, preset) for file, all_of in PUBLISHED.items() for preset in all_of.values()]
-    for file, preset in itertools.chain(tuned, published):
+    tried = [pair for of_data in BY_TRIALS.values() for pair in of_data.items()]
+    for file, preset in itertools.chain(tuned, tried, published):
         dataclasses.replace(by_file[file](), **preset)
 
 

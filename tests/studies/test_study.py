@@ -6,14 +6,17 @@ import math
 
 import numpy as np
 import pytest
-from commands import command
+from commands import TOP, command
 from scipy import stats
 
 from leo_tf import markdown
 from leo_tf.config.methods import METHODS
+from leo_tf.config.tuned import BY_TRIALS
 from leo_tf.reports import method_table
 from leo_tf.studies import plan, trials
 from leo_tf.studies.comparison import Mean, Row, mean_of
+
+RECORDS = TOP / "runs" / "table"
 
 
 def study(root, **changes):
@@ -137,3 +140,11 @@ def test_a_table_is_made_once_and_pairs_methods_on_the_same_episodes(data_path, 
     assert command("leo_tf.table", **given).returncode == 0
     assert [path.stat().st_mtime_ns for path in results] == written
     assert json.loads((folder / "table.json").read_text())["rows"] == list(rows.values())
+
+
+def test_presets_are_the_best_of_the_trials_on_record():
+    for dataset, of_data in BY_TRIALS.items():
+        for file, settings in of_data.items():
+            record = trials.read(RECORDS / dataset / file / "trials.json", file)
+            assert len(record["trials"]) == plan.Budget.trials, file
+            assert trials.best(record) == settings, file
