@@ -1,7 +1,7 @@
 """Settings that the trials of `leo_tf.table` chose: {data set: {file of a method: settings}}.
 
-Each is the best of six by meta-validation after 300 steps at 5-way 1-shot; records of all trials are
-in runs/table. LEO was tuned by hand, see `leo_tf.config.presets`.
+Each is the best of six by meta-validation after 300 steps at 5-way 1-shot; their records are in
+runs/table. LEO was tuned by hand, see `leo_tf.config.presets`.
 """
 
 from typing import Any
