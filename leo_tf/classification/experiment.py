@@ -48,13 +48,14 @@ def train_and_test(
       InterruptedRunError: on Ctrl-C or SIGTERM.
     """
     splits = splits or inputs.load(config)
+    classifier = make(config, splits.train)
     for name, split in splits._asdict().items():
         print(f"{name}: {split or 'none, so the last step is the result'}", flush=True)
     check_checkpoints(folder, config)
     claim(folder, config, splits.digests())
     if config.experiment.split:
         inputs.keep_classes(folder, splits)
-    classifier, trained = train(config, folder, splits)
+    trained = train(config, folder, splits, classifier)
     about = {**config.flat(), **folder.origin()}
     export(classifier, splits.train.dim, folder.saved_model, about)
     result = _tested(config, folder, splits, trained)
@@ -150,25 +151,27 @@ def export_best(
     export(classifier, train.dim, folder.saved_model, {**config.flat(), **folder.origin()})
 
 
-def train(config: Config, folder: RunFolder, splits: Splits) -> tuple[Classifier, dict[str, Any]]:
+def train(
+    config: Config, folder: RunFolder, splits: Splits, classifier: Classifier
+) -> dict[str, Any]:
     """Train a classifier in a folder to its last step, and give it its best variables.
 
     Args:
       config: what to compute, a classification.
       folder: where checkpoints and metrics go.
       splits: what it is trained and validated on.
+      classifier: what `make` returned.
 
     Returns:
-      The classifier, and figures of its training, val_accuracy among them.
+      Figures of its training, val_accuracy among them.
 
     Raises:
       ValueError: one line, if it never was finite.
       InterruptedRunError: on Ctrl-C or SIGTERM.
     """
-    classifier = make(config, splits.train)
     state = prepare(config, classifier, folder, splits.val is not None)
     with no_result_if_diverged(folder):
-        return classifier, _train(config.experiment, splits, classifier, state)
+        return _train(config.experiment, splits, classifier, state)
 
 
 def _validation(experiment, val, classifier):

@@ -6,6 +6,7 @@ import tensorflow as tf
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import EpisodeSizes
 from leo_tf import methods
+from leo_tf.classification.stream import training_steps
 from leo_tf.config import Config
 from leo_tf.config.methods import own
 from leo_tf.meta.classifier import Classifier
@@ -41,7 +42,28 @@ def build(method: own.Own, config: Config, train: EmbeddingSet, sizes: EpisodeSi
             f"none if not; here it {'lacks one' if config.settings.trained else 'has one'}"
         )
     _try(method, classifier, sizes.way, sizes.shot, train.dim)
+    if classifier.model is not None:
+        _try_loss(method, classifier.model, train, config)
     return classifier
+
+
+def _try_loss(method, model, train, config):
+    """Raise a ValueError, one line, if the loss of the first training step fails."""
+    if not hasattr(model, "_trackers"):
+        raise ValueError(
+            f"method {method.path}: its model must call self.track() in __init__, when all its "
+            "variables are there"
+        )
+    try:
+        step = next(iter(training_steps(model, train, config.experiment)))
+        loss = model.meta_loss(*model.cast(*step)).loss
+    except Exception as error:
+        raise own.fault(method.path, "task_loss failed on a training step", error) from None
+    if not (tf.is_tensor(loss) and loss.shape.rank == 0):
+        raise ValueError(
+            f"method {method.path}: task_loss must return a leo_tf.meta.model.MetaLoss whose loss "
+            "is a scalar tensor"
+        )
 
 
 def _try(method, classifier, way, shot, dim):

@@ -93,7 +93,8 @@ def _try_settings(study, row):
         splits = inputs.load(config, study.data_path)
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            figures = experiment.train(config, RunFolder(folder), splits)[1]
+            classifier = experiment.make(config, splits.train)
+            figures = experiment.train(config, RunFolder(folder), splits, classifier)
         record["trials"].append(
             {
                 "settings": settings,

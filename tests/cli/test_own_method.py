@@ -272,3 +272,26 @@ def test_methods_are_listed_with_their_size_for_a_data_set(data_path):
     assert counts["prototypical"] == 16 * 64 + 1
     relations, step_sizes = 3 * 128 * 128, 64 + 16
     assert counts["leo"] == 16 * 64 + relations + 64 * 2 * 16 + step_sizes
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "told"),
+    [
+        ("        self.track()", "        pass", r"must call self.track\(\) in __init__"),
+        (
+            "    def adapt(",
+            "    def task_loss(self, episodes, noise=None):\n        raise KeyError('gone')\n\n"
+            "    def adapt(",
+            "task_loss failed on a training step",
+        ),
+    ],
+)
+def test_a_loss_that_fails_leaves_nothing_behind(write, data_path, tmp_path, line, instead, told):
+    text = re.sub(rf"^{re.escape(line)}", lambda _: instead, example(), flags=re.MULTILINE)
+    assert text != example()
+    given = {**QUICK, "method": write(text), "run_dir": tmp_path / "run", "data_path": data_path}
+    done = command("leo_tf.run", **given)
+    assert done.returncode == 1
+    assert re.search(told, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()

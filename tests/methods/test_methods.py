@@ -179,3 +179,16 @@ def test_absent_examples_change_nothing_where_a_method_takes_a_mask(trained, epi
     alone = classifier.fit(episodes.support, np.arange(SHOT) < np.ones([TASKS, WAY, 1]))
     masked, cut = (classifier.score(fitted, episodes.query[:, 0]) for fitted in (alone, one))
     np.testing.assert_allclose(masked, cut, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", [m for m, entry in METHODS.items() if entry.settings.trained])
+def test_a_model_is_made_again_of_its_configuration(method, tiny, episodes):
+    config = quick_config(method)
+    sizes = EpisodeSizes.of(config.experiment)
+    model = methods.build(method, config.settings, tiny["train"], sizes).model
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))
+    again.set_weights(model.get_weights())
+    found, expected = (
+        scores_of(each.classifier(), episodes.support, episodes.query) for each in (again, model)
+    )
+    np.testing.assert_array_equal(found, expected)
