@@ -175,6 +175,10 @@ def _notes(study, rows):
     if counts := [f"{title(row.name)} {row.not_finite}" for row in rows if row.not_finite]:
         names = ", ".join(counts)
         yield f"† with episodes of scores that are not finite, which count as wrong: {names}."
+    by_chance = 100 / study.way + 1  # percent; one more, for what a test is off by
+    if unlearned := [row for row in rows if row.accuracy.mean < by_chance]:
+        names = ", ".join(f"{title(row.name)} at {row.shot} shot" for row in unlearned)
+        yield f"At chance, so that training with these settings failed: {names}."
     if any(row.name == "tpn" for row in rows):
         yield (
             f"{METHODS['tpn'].title} sees its queries together, {study.queries} a class at a time: "

@@ -73,6 +73,7 @@ def test_cells_show_what_they_hold_and_spreadsheets_compute_nothing():
 
 def test_a_table_puts_the_best_first_and_says_what_is_not_comparable(tmp_path):
     rows = [
+        Row("relation", 1, Mean(25.4, None, 0.1, 1), None, 9, 1, 2, True, 0),
         Row("leo", 1, Mean(50.0, 1.0, 0.2, 3), None, 10, 5.0, 7.0, True, 0),
         Row("prototypical", 1, Mean(60.0, 2.0, 0.1, 3), Mean(10.0, 3.0, 0.2, 3), 9, 1, 2, False, 4),
     ]
@@ -86,6 +87,7 @@ def test_a_table_puts_the_best_first_and_says_what_is_not_comparable(tmp_path):
     assert "measured while other runs shared the machine" in text
     assert "60.00 †" in text
     assert "prototypical networks 4" in text
+    assert "failed: relation networks at 1 shot." in text
 
 
 @pytest.mark.parametrize(
