@@ -30,7 +30,8 @@ class Budget:
     def __str__(self) -> str:
         return (
             f"Budget: {self.trials} trials of {self.trial_steps} steps for each method that has "
-            f"settings to choose, chosen on {self.validation_episodes} validation episodes; runs "
+            f"settings to choose, chosen on {self.validation_episodes} validation episodes at the "
+            "first shot and used at all; runs "
             f"of {self.steps} steps, the best of {self.validations} validations; "
             f"{self.test_episodes} test episodes a run."
         )
