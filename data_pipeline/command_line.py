@@ -176,23 +176,36 @@ class _OutputParser(_PathParser):
 
 
 class _NumbersParser(flags.ArgumentParser):
-    """Parse whole numbers with commas between them."""
+    """Parse whole numbers with commas between them, each once."""
+
+    def __init__(self, name, least):
+        self._name, self._least = name, least
 
     def parse(self, argument):
         if not isinstance(argument, str):
             return argument
         try:
-            return [int(number) for number in argument.split(",")]
+            found = list(dict.fromkeys(int(number) for number in argument.split(",")))
         except ValueError:
-            raise ValueError("whole numbers are expected, such as 5 or 5,20") from None
+            found = []
+        if self._least is None and not found:
+            raise ValueError("whole numbers are expected, such as 5 or 5,20")
+        if self._least is not None and (not found or min(found) < self._least):
+            raise ValueError(
+                f"{self._name} must be whole numbers from {self._least}, by commas, not "
+                f"{argument!r}"
+            )
+        return found
 
     def flag_type(self):
         return "whole numbers"
 
 
-def numbers(name: str, default: None, **options: Any) -> flags.FlagHolder:
+def numbers(
+    name: str, default: str | None, least: int | None = None, **options: Any
+) -> flags.FlagHolder:
     """Define a flag that takes whole numbers, `5,20`, as a list; a kind for `definer`."""
-    return flags.DEFINE(_NumbersParser(), name, default, **options)
+    return flags.DEFINE(_NumbersParser(name, least), name, default, **options)
 
 
 def path(name: str, default: str | None, **options: Any) -> flags.FlagHolder:
@@ -242,12 +255,17 @@ def _named(flag):
         raise ValueError(f"--{flag}: {error}") from None
 
 
+def _default(value):
+    """Write the default of a flag as a user would."""
+    return ",".join(map(str, value)) if isinstance(value, list) else value
+
+
 def _help(values):
     """Return one line per flag, in the order of their definition."""
     own = [values[name] for name in values if name not in ("flagfile", "undefok")]
     width = max([len(flag.name) for flag in own], default=0)
     return "\n".join(
         f"  --{flag.name:{width}}  {flag.help}"
-        + ("" if flag.default is None else f" [{flag.default}]")
+        + ("" if flag.default is None else f" [{_default(flag.default)}]")
         for flag in own
     )

@@ -24,6 +24,7 @@ __all__ = [
     "EpisodesAndBase",
     "check_episode",
     "class_labels",
+    "draw_without_replacement",
     "normalise",
 ]
 
@@ -82,9 +83,11 @@ class EpisodeSampler:
         """
         seeds = tf.random.split(seed, 2, alg="philox")
         counts = tf.constant(self.embeddings.counts, tf.int32)
-        classes = _draw(seeds[0], tf.fill([self.tasks, 1], counts.shape[0]), self.way)[:, 0]
+        classes = draw_without_replacement(
+            seeds[0], tf.fill([self.tasks, 1], counts.shape[0]), self.way
+        )[:, 0]
         drawn = self.shot if support_only else self.shot + self.queries
-        images = _draw(seeds[1], tf.gather(counts, classes), drawn)
+        images = draw_without_replacement(seeds[1], tf.gather(counts, classes), drawn)
         query = None if support_only else images[..., self.shot :]
         return EpisodeIndices(classes, images[..., : self.shot], query)
 
@@ -164,7 +167,9 @@ def class_labels(shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
     return tf.broadcast_to(tf.range(shape[1])[:, tf.newaxis], shape)
 
 
-def _draw(seed, counts, size):
+def draw_without_replacement(
+    seed: tf.Tensor, counts: tf.Tensor, size: int | tf.Tensor
+) -> tf.Tensor:
     """Draw `size` of the numbers 0..count-1 without replacement for each count in `counts`.
 
     Args:

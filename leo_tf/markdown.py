@@ -40,8 +40,7 @@ def as_csv(header: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
     """Write a table as CSV; text that a spreadsheet would compute gets a ' before it."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([[_harmless(cell) for cell in line] for line in lines])
+    writer.writerows([[_harmless(cell) for cell in line] for line in [header, *lines]])
     return file.getvalue()
 
 

@@ -21,12 +21,13 @@ from leo_tf.startup import start_tensorflow
 from leo_tf.studies import plan
 
 FLAGS = flags.FlagValues()
-define, text, integer = command_line.definer(FLAGS), flags.DEFINE_string, flags.DEFINE_integer
+define, numbers = command_line.definer(FLAGS), command_line.numbers
+text, integer = flags.DEFINE_string, flags.DEFINE_integer
 OF_DATA = ("dataset", "crop", "way", "queries")
 settings.define(FLAGS, OF_DATA, ["classification"])
-define(text, "shot", "1,5", "support examples per class, one table each")
+define(numbers, "shot", "1,5", "support examples per class, one table each", least=1)
 define(text, "methods", "all", "methods, by commas, see python -m leo_tf.methods; all for every")
-define(text, "seeds", "0,1,2", "seeds of the runs, by commas")
+define(numbers, "seeds", "0,1,2", "seeds of the runs, by commas", least=0)
 define(integer, "trials", plan.Budget.trials, "settings that are tried a method", lower_bound=1)
 define(integer, "trial_steps", plan.Budget.trial_steps, "steps of a trial", lower_bound=1)
 define(integer, "steps", plan.Budget.steps, "steps of a run", lower_bound=1)
@@ -60,7 +61,7 @@ def _study():
     """Return the study that the flags ask for."""
     chosen = settings.configuration(FLAGS, OF_DATA, experiment="classification").experiment
     rows = plan.chosen_rows(FLAGS.methods.split(","))
-    shots, seeds = plan.numbers("shot", FLAGS.shot, 1), plan.numbers("seeds", FLAGS.seeds, 0)
+    shots, seeds = tuple(FLAGS.shot), tuple(FLAGS.seeds)
     spent = FLAGS.trials, FLAGS.trial_steps, FLAGS.steps, FLAGS.test_episodes
     of_data = (getattr(chosen, name) for name in OF_DATA)
     return plan.Study(FLAGS.out, *of_data, shots, seeds, rows, plan.Budget(*spent), FLAGS.data_path)

@@ -5,15 +5,13 @@ and writes what `data_pipeline.images.building` names and the list of fonts used
 Equal fonts give equal images; the embeddings differ by how sums are rounded in training.
 """
 
-import csv
-import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
 
-from data_pipeline import atomic, command_line, paths
+from data_pipeline import command_line, paths
 from data_pipeline.glyphs import characters, fonts, images
 from data_pipeline.glyphs.packages import PACKAGES
 from data_pipeline.images import building, features, pictures
@@ -53,16 +51,14 @@ def render_all(folder: str | os.PathLike, seed: int = 0) -> dict[str, list[image
 
 def _write_sources(path, rendered):
     """Write one line a class: which font files its images come from, in their order."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["split", "class", "character", "families", "font files"])
+    rows = []
     for split, classes in rendered.items():
         for each in classes:
             families = len({font.family for font in each.fonts})
             files = "|".join(font.path.name for font in each.fonts)
-            table.writerow([split, each.label, each.character, families, files])
-    with atomic.writer(path) as file:
-        file.write(text.getvalue().encode())
+            rows.append([split, each.label, each.character, families, files])
+    header = ["split", "class", "character", "families", "font files"]
+    building.write_table(path, header, rows)
 
 
 def build(

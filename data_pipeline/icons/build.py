@@ -5,15 +5,13 @@ embeds all pictures with it, and writes what `data_pipeline.images.building` nam
 icons used (sources.csv) and that of their sets and licences (licences.csv).
 """
 
-import csv
-import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
 
-from data_pipeline import atomic, command_line, paths
+from data_pipeline import command_line, paths
 from data_pipeline.icons import concepts, draw, package
 from data_pipeline.images import building, features
 from data_pipeline.seeds import BOUND
@@ -55,15 +53,6 @@ def draw_all(
     return {split: [by_label[label] for label in labels] for split, labels in splits.items()}
 
 
-def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a CSV file, whole or not at all."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerows([header, *rows])
-    with atomic.writer(path) as file:
-        file.write(text.getvalue().encode())
-
-
 def build(
     tarball: str | os.PathLike,
     output: str | os.PathLike,
@@ -91,9 +80,11 @@ def build(
             names = [f"{icon.set_name}:{icon.name}" for icon in each.icons]
             rows.append([split, each.label, "|".join(names)])
             used |= {icon.set_name for icon in each.icons}
-    _write_table(output / "sources.csv", ["split", "class", "icons"], rows)
+    building.write_table(output / "sources.csv", ["split", "class", "icons"], rows)
     told = [[s.name, s.title, s.author, s.licence, s.url] for s in sets if s.name in used]
-    _write_table(output / "licences.csv", ["set", "title", "author", "licence", "url"], told)
+    building.write_table(
+        output / "licences.csv", ["set", "title", "author", "licence", "url"], told
+    )
     building.write_all(output, "icons", drawn, seed, epochs, SHEET_COLUMNS)
 
 

@@ -5,8 +5,9 @@ network's weights (`features.load`); pictures.npz, the first `KEPT` pictures of 
 labels [classes] and pictures [classes, KEPT, side, side]; and sheet.png, more of them to look at.
 """
 
+import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,6 +92,14 @@ def write_all(
     total = sum(path.stat().st_size for path in written)
     if total > LARGEST_TOTAL:
         raise ValueError(f"{output}: {total} bytes; at most {LARGEST_TOTAL} are to be committed")
+
+
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file of what the pictures were made of, whole or not at all."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    with atomic.writer(path) as file:
+        file.write(text.getvalue().encode())
 
 
 def _write_sheet(path, sheet):

@@ -1,14 +1,13 @@
 """How each class fares in a test: a table of the worst and the best, and two CSV files."""
 
-import csv
-import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from data_pipeline import atomic, paths
+from leo_tf import markdown
 from leo_tf.classification.confusion import Confusion
 
 SHOWN = 5  # classes at either end
@@ -50,15 +49,6 @@ def write(found: Confusion, folder: str | os.PathLike) -> list[str]:
     return [str(folder / PER_CLASS), str(folder / CONFUSION)]
 
 
-def cell(value: Any) -> str:
-    """Write a value for a CSV file so that no spreadsheet takes it for a formula.
-
-    A text that begins like one, with = + - @ or a tab or carriage return, has an apostrophe before.
-    """
-    text = str(value)
-    return f"'{text}" if isinstance(value, str) and text[:1] in set("=+-@\t\r") else text
-
-
 def _mistake(found, i):
     """The class that a class's queries are most often taken for, and how often, in percent."""
     wrong = found.counts[i].copy()
@@ -70,10 +60,6 @@ def _mistake(found, i):
     return f"{name} ({100 * wrong[j] / found.queries[i]:.2f} %)"
 
 
-def _write(path, header: Sequence[Any], rows: Iterable[Sequence[Any]]):
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(
-        [[cell(value) for value in row] for row in [header, *rows]]
-    )
+def _write(path, header: Sequence[str], rows: Sequence[Sequence[Any]]):
     with atomic.writer(path) as file:
-        file.write(text.getvalue().encode())
+        file.write(markdown.as_csv(header, rows).encode())

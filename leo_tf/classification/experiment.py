@@ -144,9 +144,9 @@ def export_best(
     train = inputs.load_train(config.experiment, data_path)
     classifier = make(config, train)
     state = prepare(config, classifier, folder)
-    if state is None and classifier.fit_base is not None:
-        _fit_base(classifier, train, config.experiment.seed)
-    if state is not None:
+    if state is None:
+        classifier.fit_to_base(train, config.experiment.seed)
+    else:
         print(f"{folder}: not finished; its best model is of step {state.require_best()}")
     export(classifier, train.dim, folder.saved_model, {**config.flat(), **folder.origin()})
 
@@ -186,8 +186,8 @@ def _validation(experiment, val, classifier):
 def _train(experiment, splits, classifier, state):
     """Train a classifier to its last step, give it its best variables; returns figures."""
     validation = _validation(experiment, splits.val, classifier)
-    if classifier.fit_base is not None and not (state and state.has_begun):
-        _fit_base(classifier, splits.train, experiment.seed)
+    if not (state and state.has_begun):
+        classifier.fit_to_base(splits.train, experiment.seed)
     if state is None:
         figures = {"steps": 0, "best_step": 0, "train_steps_per_second": None}
         return {**figures, "val_accuracy": validation().value}
@@ -204,8 +204,3 @@ def _train(experiment, splits, classifier, state):
         **conclude(state, experiment.steps),
         "val_accuracy": state.best_score if splits.val else None,
     }
-
-
-def _fit_base(classifier, train, seed):
-    """Fit a classifier to the base classes, less its mean if it has one."""
-    classifier.fit_base(train if classifier.mean is None else train.less(classifier.mean), seed)

@@ -10,7 +10,7 @@ from leo_tf.config.experiments import EXPERIMENTS, Classification, Regression
 from leo_tf.config.methods import DEFAULT, Entry, own
 from leo_tf.config.methods.meta_learner import Method
 from leo_tf.config.older import completed
-from leo_tf.config.settings import fields_by_name
+from leo_tf.config.settings import field_names, fields_by_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +105,7 @@ def config_from_flat(flat: Mapping[str, Any], execute: bool = False) -> Config:
     experiment, method = settings.pop("experiment", None), settings.pop("method", None)
     kind, method = _chosen(experiment, method, settings)
     if own.is_own(method) and not execute:
-        known = _names(kind)
+        known = field_names(kind)
         entry = own.recorded(method, {n: v for n, v in settings.items() if n not in known})
     else:
         entry = method_entry(kind, method)
@@ -156,19 +156,15 @@ def _chosen(experiment, method, given):
 
 def _check_names(kind, method, entry, values):
     """Raise a ValueError, one line, if a setting is not among the experiment's or the method's."""
-    unknown = set(values) - _names(kind) - _names(entry.settings)
+    unknown = set(values) - field_names(kind) - field_names(entry.settings)
     if not unknown:
         return
     owner = f"--method={method}"
-    of_all_methods = set().union(*(_names(entry.settings) for entry in kind.methods.values()))
+    of_all_methods = set().union(*(field_names(entry.settings) for entry in kind.methods.values()))
     if foreign := unknown - of_all_methods:
         data = f"--dataset={values.get('dataset', kind.dataset)}"
         unknown, owner = foreign, data if kind is Regression else kind.kind
     raise ValueError(f"{owner} has no setting {', '.join(sorted(unknown))}; leave it out")
-
-
-def _names(settings):
-    return {field.name for field in dataclasses.fields(settings)}
 
 
 def _assemble(kind, method, entry, values):
@@ -181,7 +177,7 @@ def _assemble(kind, method, entry, values):
                 "choose another method"
             )
     experiment, settings = (
-        each(**{name: value for name, value in values.items() if name in _names(each)})
+        each(**{name: value for name, value in values.items() if name in field_names(each)})
         for each in (kind, entry.settings)
     )
     return Config(experiment, entry.file if own.is_own(method) else method, settings)

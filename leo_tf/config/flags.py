@@ -1,6 +1,5 @@
 """Settings as flags of a command: a flag for every field of the settings classes."""
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
 from absl import flags
@@ -16,7 +15,7 @@ from leo_tf.config.configuration import (
 from leo_tf.config.experiments import EXPERIMENTS, Classification
 from leo_tf.config.methods import DEFAULT, own
 from leo_tf.config.presets import described
-from leo_tf.config.settings import fields_by_name
+from leo_tf.config.settings import field_names, fields_by_name
 
 _DEFINE: dict[object, Callable[..., object]] = {
     int: flags.DEFINE_integer,
@@ -79,8 +78,8 @@ class MethodFlags:
         self._defined = []
         kinds = [kind for kind, each in EXPERIMENTS.items() if has_method(each, method)]
         if own.is_own(method):
-            taken = {*_names(Classification), *self._values, "help", "version", "flagfile"}
-            for name in _names(method_entry(Classification, method).settings) & taken:
+            taken = {*field_names(Classification), *self._values, "help", "version", "flagfile"}
+            for name in field_names(method_entry(Classification, method).settings) & taken:
                 raise ValueError(
                     f"method {method}: its setting {name} has the name of another flag"
                 )
@@ -144,10 +143,10 @@ def _whose(flag, method):
     methods: dict[str, None] = {}  # in order, each once
     others = []
     for kind in EXPERIMENTS.values():
-        if names & _names(kind) and not has_method(kind, method):
+        if names & field_names(kind) and not has_method(kind, method):
             others.append(f"--dataset={kind.dataset}")
         methods |= {
-            name: None for name, each in kind.methods.items() if names & _names(each.settings)
+            name: None for name, each in kind.methods.items() if names & field_names(each.settings)
         }
     if methods:
         others.insert(0, f"--method={', '.join(methods)}")
@@ -160,10 +159,6 @@ def _classes(kinds, method):
     """Return the settings classes of experiments, each followed by that of a method there."""
     chosen = [EXPERIMENTS[kind] for kind in kinds]
     return [each for kind in chosen for each in (kind, method_entry(kind, method).settings)]
-
-
-def _names(settings):
-    return {field.name for field in dataclasses.fields(settings)}
 
 
 def _default(name, classes, changes):

@@ -119,3 +119,8 @@ def fields_by_name(classes: Sequence[type]) -> dict[str, dataclasses.Field]:
         for field in dataclasses.fields(each):
             found.setdefault(field.name, field)
     return found
+
+
+def field_names(settings: type) -> set[str]:
+    """Return the names of the fields of a settings class."""
+    return {field.name for field in dataclasses.fields(settings)}

@@ -139,10 +139,8 @@ class LEO(MetaModel):
         )
         params_after_leo = decode(latents, decoder_eps[-1])
         # Each averaged copy moves by its own share of the gradient, and so does the average.
-        rate, rest = (
-            self.finetuning_lr / self.decoder.copies(latents, **masked),
-            batches[latent_steps:],
-        )
+        rate = self.finetuning_lr / self.decoder.copies(latents, **masked)
+        rest = batches[latent_steps:]
         params = adapt_parameters(self.learner, params_after_leo, rate, rest, self.finetuning_bound)
         costs = _costs(distribution, latents_init, latents, noise)
         return Adaptation(latents_init, latents, params_after_leo, params, *costs)

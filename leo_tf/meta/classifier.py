@@ -1,6 +1,7 @@
 """What is seen of a few-shot classifier: two functions, and what there is to train."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,6 +41,17 @@ class Classifier:
     serves: tuple[int, int] | None = None
     # Whether the two functions take raw embeddings and normalise them, as those of SavedModels do.
     raw: bool = False
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that training decides."""
+        variables = [] if self.model is None else self.model.trainable_variables
+        return sum(math.prod(variable.shape) for variable in variables)
+
+    def fit_to_base(self, train: EmbeddingSet, seed: int) -> None:
+        """Fit what there is to fit to the base classes, see `fit_base`, less the mean if any."""
+        if self.fit_base is not None:
+            self.fit_base(train if self.mean is None else train.less(self.mean), seed)
 
     def fit(self, support: Any, present: Any = None) -> Any:
         """Fit it to raw support sets; see `raw_support.checked` for what they may be.
@@ -88,9 +100,7 @@ class EpisodicClassifier(RawSupport, MetaModel):
 
     def query_loss(self, params: Any, episodes: Episodes) -> MetaLoss:
         """Evaluate what was fitted to the support sets on the queries."""
-        tasks, way, queries, dim = episodes.query.shape
-        query = tf.reshape(episodes.query, [tasks, way * queries, dim])
-        labels = tf.reshape(episodes.query_labels, [tasks, way * queries])
+        query, labels = flat_queries(episodes)
         scores = self.classify(params, query)
         task_losses = tf.reduce_mean(self.losses(scores, labels), axis=1)
         terms = {"accuracy": share_right(scores, labels)}
@@ -111,6 +121,13 @@ class EpisodicClassifier(RawSupport, MetaModel):
     def classifier(self) -> Classifier:
         """Return the model as a `Classifier`."""
         return Classifier(self.adapt, self.classify, self)
+
+
+def flat_queries(episodes: Episodes) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the queries of tasks in one row, [tasks, n, dim], and their labels [tasks, n]."""
+    tasks, way, queries, dim = episodes.query.shape
+    labels = tf.reshape(episodes.query_labels, [tasks, way * queries])
+    return tf.reshape(episodes.query, [tasks, way * queries, dim]), labels
 
 
 def check_served(serves: tuple[int, int] | None, sizes: Sequence[int | None]) -> None:

@@ -44,7 +44,7 @@ class PositiveScale(keras.layers.Layer):
     def __init__(self, value: float, **kwargs) -> None:
         super().__init__(**kwargs)
         start = keras.initializers.Constant(value)
-        self.log = self.add_weight(
+        self.log = self.add_weight(  # Keras rounds a constant to float32: the value, not its log
             shape=(), initializer=lambda *a, **k: keras.ops.log(start(*a, **k)), name="log"
         )
         self.built = True

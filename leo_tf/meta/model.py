@@ -83,15 +83,18 @@ class MetaModel(keras.Model):
         return {}
 
     def make_optimizer(
-        self, rate: float | keras.optimizers.schedules.LearningRateSchedule | None = None
+        self,
+        rate: float | keras.optimizers.schedules.LearningRateSchedule | None = None,
+        **options: Any,
     ) -> keras.optimizers.Optimizer:
         """Make the optimizer of the outer steps: Adam with the published epsilon.
 
         Args:
           rate: its learning rate, or a schedule of it; by default the settings' outer_lr.
+          **options: further ones of `keras.optimizers.Adam`.
         """
         rate = self.settings.outer_lr if rate is None else rate
-        return keras.optimizers.Adam(rate, epsilon=1e-8)
+        return keras.optimizers.Adam(rate, epsilon=1e-8, **options)
 
     def rates(self, size: int, value: float, name: str) -> keras.Variable:
         """Make a variable of meta-learned step sizes, [size], all of one initial value."""

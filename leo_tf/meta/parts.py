@@ -74,7 +74,6 @@ def split(batch: Any, sizes: Sequence[int]) -> list[Any]:
     if len(sizes) == 1:
         return [batch]
     starts = [sum(sizes[:part]) for part in range(len(sizes))]
-
     return [
         tf.nest.map_structure(lambda tensor, a=start, n=size: tensor[a : a + n], batch)
         for start, size in zip(starts, sizes, strict=True)

@@ -5,7 +5,6 @@ Usage: python -m leo_tf.methods [--dataset=glyphs] [flags]
 Parameters are the numbers that training decides, for embeddings of the size of the data set's.
 """
 
-import math
 from collections.abc import Sequence
 
 from absl import flags
@@ -56,9 +55,7 @@ def parameters(method: str, train: EmbeddingSet, **given: object) -> int:
     from leo_tf.methods import build
 
     config = make_config(experiment="classification", method=method, **given)
-    model = build(method, config.settings, train, EpisodeSizes.of(config.experiment)).model
-    variables = [] if model is None else model.trainable_variables
-    return sum(math.prod(variable.shape) for variable in variables)
+    return build(method, config.settings, train, EpisodeSizes.of(config.experiment)).parameters
 
 
 def cli(argv: Sequence[str] | None = None) -> None:

@@ -26,7 +26,7 @@ from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import Episodes, EpisodesAndBase
 from leo_tf.config.methods.dynamic import DynamicSettings
 from leo_tf.meta.accuracy import share_right
-from leo_tf.meta.classifier import Classifier, EpisodicClassifier
+from leo_tf.meta.classifier import Classifier, EpisodicClassifier, flat_queries
 from leo_tf.meta.embedding import Embedding, PositiveScale, unit
 from leo_tf.meta.model import MetaLoss, Update
 from leo_tf.meta.noise import Declared, Noise, Step
@@ -115,11 +115,9 @@ class Dynamic(EpisodicClassifier):
 
     def _second_stage(self, episodes, base):
         """Return what examples of both kinds cost, given f of the base ones, and the accuracy."""
-        tasks, way, queries, dim = episodes.query.shape
-        flat = tf.reshape(episodes.query, [tasks, way * queries, dim])
+        flat, labels = flat_queries(episodes)
         query = tf.stop_gradient(unit(self.embed(flat)))
         support = tf.stop_gradient(unit(self.embed(episodes.support)))
-        labels = tf.reshape(episodes.query_labels, [tasks, way * queries])
         one_hot = tf.one_hot(episodes.classes, self.classes, True, False, dtype=tf.bool)
         playing = tf.reduce_any(one_hot, axis=1)
         new = self.weights_of(support, playing=playing)
@@ -135,11 +133,11 @@ class Dynamic(EpisodicClassifier):
             axis=1,
         )
         # An example of a class that plays another has a label, too, which does not count.
-        every = tf.concat([labels, way + episodes.base_labels], axis=1)
+        every = tf.concat([labels, new.shape[1] + episodes.base_labels], axis=1)
         losses = self.losses(scores, tf.where(counted, every, 0))
         weights = tf.cast(counted, losses.dtype)
         costs = tf.reduce_sum(weights * losses, axis=1) / tf.reduce_sum(weights, axis=1)
-        return costs, share_right(of_new[:, : way * queries], labels)
+        return costs, share_right(of_new[:, : labels.shape[1]], labels)
 
     def update(self, loss: tf.Tensor, gradients: list[tf.Tensor]) -> Update:
         """Move the variables, see `MetaModel.update`; in the second stage not the embedding."""

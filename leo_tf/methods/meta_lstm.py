@@ -17,7 +17,7 @@ as many numbers. A shared initial output vector is seen by the gates alone.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -167,18 +167,14 @@ class MetaLSTM(GradientClassifier):
         episodes, _ = self.cast(episodes)
         return self.query_loss(self.adapt(episodes.support), episodes)
 
-    def make_optimizer(
-        self, rate: float | keras.optimizers.schedules.LearningRateSchedule | None = None
-    ) -> keras.optimizers.Optimizer:
+    def make_optimizer(self, rate: Any = None, **options: Any) -> keras.optimizers.Optimizer:
         """Make the optimizer of the outer steps: Adam behind a bound on the norm of all gradients.
 
         Args:
-          rate: its learning rate, or a schedule of it; by default the settings' outer_lr.
+          rate, **options: see `MetaModel.make_optimizer`.
         """
-        settings = self.settings
-        rate = settings.outer_lr if rate is None else rate
-        bound = settings.global_norm_threshold or None
-        return keras.optimizers.Adam(rate, epsilon=1e-8, global_clipnorm=bound)
+        bound = self.settings.global_norm_threshold or None
+        return super().make_optimizer(rate, global_clipnorm=bound, **options)
 
     def get_config(self):
         return {**super().get_config(), "steps": self.steps}

@@ -26,7 +26,7 @@ from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import Episodes, EpisodeSizes
 from leo_tf.config.methods.tpn import TPNSettings
 from leo_tf.meta.accuracy import share_right
-from leo_tf.meta.classifier import Classifier, EpisodicClassifier
+from leo_tf.meta.classifier import Classifier, EpisodicClassifier, flat_queries
 from leo_tf.meta.embedding import Embedding, squared_distances
 from leo_tf.meta.model import MetaLoss
 from leo_tf.meta.noise import Noise
@@ -89,11 +89,10 @@ class TPN(EpisodicClassifier):
     def task_loss(self, episodes: Episodes, noise: Noise | None = None) -> MetaLoss:
         """Cross-entropy of the support and the queries together."""
         episodes, _ = self.cast(episodes)
-        tasks, way, queries, dim = episodes.query.shape
-        labels = tf.reshape(episodes.query_labels, [tasks, way * queries])
-        of_support = tf.reshape(episodes.support_labels, [tasks, -1])
+        query, labels = flat_queries(episodes)
+        of_support = tf.reshape(episodes.support_labels, [labels.shape[0], -1])
         params = self.adapt(episodes.support)
-        both = self._propagate(params, tf.reshape(episodes.query, [tasks, way * queries, dim]))
+        both = self._propagate(params, query)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
             tf.concat([of_support, labels], axis=1), tf.concat(both, axis=1)
         )

@@ -62,8 +62,7 @@ def start(
     classifier = make(config, train)
     prepare(config, classifier, folder)
     model = classifier.model
-    if classifier.fit_base is not None:
-        classifier.fit_base(train, config.experiment.seed)
+    classifier.fit_to_base(train, config.experiment.seed)
     built = time.perf_counter()
     figures = {
         "import_seconds": figure(imported - began, "s"),

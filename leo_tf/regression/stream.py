@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline.episodes import Episodes
+from data_pipeline.episodes import Episodes, draw_without_replacement
 from data_pipeline.function_files import Functions
 from data_pipeline.sines_and_lines import SUPPORT, SinesAndLines
 from data_pipeline.streams import stream_seed
@@ -74,19 +74,14 @@ class FunctionSampler:
         seeds = tf.random.split(seed, 2, alg="philox")
         count, points, _ = self._x.shape
         drawn = tf.random.stateless_uniform([tasks], seeds[0], 0, count, tf.int32, alg="philox")
-        order = _orders(seeds[1], tasks, points, self.support + self.queries)
+        size = self.support + self.queries
+        order = draw_without_replacement(seeds[1], tf.fill([tasks], points), size)
         x, y = (
             tf.gather(tf.gather(values, drawn), order, batch_dims=1)
             for values in (self._x, self._y)
         )
         n = self.support
         return Episodes(x[:, :n], y[:, :n], x[:, n:], y[:, n:])
-
-
-def _orders(seed, rows, count, size):
-    """Draw `size` of the numbers 0..count-1 without replacement, in random order: [rows, size]."""
-    keys = tf.random.stateless_uniform([rows, count], seed, None, None, tf.int32, alg="philox")
-    return tf.math.top_k(keys, size).indices
 
 
 def held_out_functions(
@@ -108,8 +103,9 @@ def held_out_functions(
     """
     count = len(functions.x)
     seeds = tf.random.split(stream_seed(stream, seed, 0), 2, alg="philox")
-    taken = np.sort(_orders(seeds[0], 1, count, count)[0, :episodes].numpy())
-    order = _orders(seeds[1], count, functions.points, functions.points).numpy()[taken]
+    first = draw_without_replacement(seeds[0], tf.constant([count]), count)[0, :episodes]
+    taken, points_of_all = np.sort(first.numpy()), tf.fill([count], functions.points)
+    order = draw_without_replacement(seeds[1], points_of_all, functions.points).numpy()[taken]
     x, y = (
         np.take_along_axis(values[taken], order[..., np.newaxis], axis=1)
         for values in (functions.x, functions.y)

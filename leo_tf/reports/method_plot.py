@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 from data_pipeline import atomic, paths
 from leo_tf.config.methods import DEFAULT
-from leo_tf.reports.names import title
 from leo_tf.studies.comparison import Row
-from leo_tf.studies.plan import Study, method_of
+from leo_tf.studies.plan import Study, method_of, title
 
 LEO, OTHER = "#c44e52", "#4c72b0"
 

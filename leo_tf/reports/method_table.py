@@ -8,9 +8,8 @@ from leo_tf import markdown
 from leo_tf.config.methods import DEFAULT, METHODS
 from leo_tf.published.reference import rows as published_rows
 from leo_tf.reports import method_plot
-from leo_tf.reports.names import title
 from leo_tf.studies.comparison import Mean, Row
-from leo_tf.studies.plan import Study, method_of
+from leo_tf.studies.plan import Study, method_of, title
 from leo_tf.training.run_folder import write_json
 
 HEADER = (
@@ -179,9 +178,8 @@ def _notes(study, rows):
     if unlearned := [row for row in rows if row.accuracy.mean < by_chance]:
         names = ", ".join(f"{title(row.name)} at {row.shot} shot" for row in unlearned)
         yield f"At chance, so that training with these settings failed: {names}."
-    if any(row.name == "tpn" for row in rows):
+    for name, together in dict.fromkeys((row.name, row.together) for row in rows if row.together):
         yield (
-            f"{METHODS['tpn'].title} sees its queries together, {study.queries} a class at a time: "
-            "no other method here does, so its figure is not comparable with "
-            f"{METHODS[DEFAULT].title}'s."
+            f"{title(name)} sees its queries together, {together} a class at a time: no other "
+            f"method here does, so its figure is not comparable with {title(DEFAULT)}'s."
         )

@@ -34,6 +34,7 @@ class Row(NamedTuple):
     adapt_microseconds: float | None
     alone: bool  # whether these were measured while nothing else ran
     not_finite: int  # episodes, of all runs
+    together: int | None = None  # queries of a class that it sees at once; None: one
 
 
 def mean_of(values: Sequence[float], halves: Sequence[float | None]) -> Mean:
@@ -70,8 +71,7 @@ def _row(study, name, shot, kept):
     folders = [study.run(name, shot, seed) for seed in study.seeds]
     results, costs = [], []
     for folder in folders:
-        result = folder.read()[1] if folder.config.is_file() else None
-        if result is None:
+        if (result := folder.finished()) is None:
             continue
         results.append(result)
         if (folder.path / COST).is_file():
@@ -91,6 +91,7 @@ def _row(study, name, shot, kept):
         _median(costs, "adapt_microseconds"),
         all(each["alone"] for each in costs),
         sum(each["not_finite_episodes"] for each in results),
+        results[0].get("queries_together"),
     )
 
 
@@ -120,19 +121,19 @@ def _differences(study) -> dict[str, Any]:
 
 def _accuracies(folder: RunFolder):
     """Return the accuracy of each test episode of a finished run; None where that is not kept."""
-    finished = folder.config.is_file() and folder.read()[1] is not None
-    if not finished or not folder.episodes.is_file():
+    if folder.finished() is None or not folder.episodes.is_file():
         return None
     return np.load(folder.episodes).astype(np.float64)
 
 
 def _paired(found, of_leo):
     """Mean and half the 95 % interval of differences on the same episodes, in percent."""
+    from leo_tf.classification.evaluation import summarise  # --help needs no TensorFlow
+
     if len(found) != len(of_leo):
         raise ValueError(
             f"runs tested on {len(found)} and on {len(of_leo)} episodes cannot be paired; give "
             "another --out"
         )
-    apart = 100 * (found - of_leo)
-    half = 1.96 * apart.std(ddof=1) / math.sqrt(len(apart)) if len(apart) > 1 else None
-    return {"mean": float(apart.mean()), "ci95": half}
+    apart = summarise(found - of_leo)
+    return {"mean": apart.mean, "ci95": apart.ci95}

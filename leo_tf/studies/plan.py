@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline import paths
-from leo_tf.config import Config, make_config
+from leo_tf.config import Config, make_config, methods
 from leo_tf.config.methods import DEFAULT, METHODS
 from leo_tf.training.run_folder import RunFolder
 
@@ -115,6 +115,12 @@ def method_of(row: str) -> str:
     return row.removesuffix(PRESET)
 
 
+def title(row: str) -> str:
+    """Name a row for people."""
+    of_method = methods.title(method_of(row))
+    return f"{of_method}, its full preset" if row.endswith(PRESET) else of_method
+
+
 def chosen_rows(asked: Sequence[str]) -> tuple[str, ...]:
     """Return the rows that are asked for by name, "all" standing for every one.
 
@@ -128,18 +134,3 @@ def chosen_rows(asked: Sequence[str]) -> tuple[str, ...]:
         if row not in known:
             raise ValueError(f"methods has no {row!r}; there are {', '.join(known)}, or all")
     return tuple(dict.fromkeys(asked))
-
-
-def numbers(name: str, text: str, least: int) -> tuple[int, ...]:
-    """Return the whole numbers of a list with commas, each once.
-
-    Raises:
-      ValueError: one line, if there is something else in it, or a number below the least.
-    """
-    try:
-        found = tuple(dict.fromkeys(int(each) for each in text.split(",")))
-    except ValueError:
-        found = ()
-    if not found or min(found) < least:
-        raise ValueError(f"{name} must be whole numbers from {least}, by commas, not {text!r}")
-    return found

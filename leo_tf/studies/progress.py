@@ -6,7 +6,7 @@ import tqdm
 
 from data_pipeline import console
 from leo_tf.studies.plan import Study
-from leo_tf.studies.work import jobs
+from leo_tf.studies.work import missing_runs, missing_trials
 from leo_tf.studies.workers import do_all
 
 
@@ -24,11 +24,11 @@ def carry_out(study: Study, workers: int) -> int:
       InterruptedRunError, KeyboardInterrupt: on Ctrl-C, after everything was saved.
     """
     failed = 0
-    for stage in (0, 1):
-        left = jobs(study)[stage]
+    for what, missing in (("trials", missing_trials), ("runs", missing_runs)):
+        left = missing(study)
         with tqdm.tqdm(
             total=len(left),
-            desc=("trials", "runs")[stage],
+            desc=what,
             unit="job",
             disable=not console.shows_progress(),
         ) as bar:

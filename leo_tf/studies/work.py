@@ -34,24 +34,21 @@ class Job(NamedTuple):
         return f"{self.row}, {what}"
 
 
-def jobs(study: Study) -> tuple[list[Job], list[Job]]:
-    """List the trials that are missing, and the runs that are."""
-    of_trials = [
-        Job(row) for row in study.rows if not row.endswith(PRESET) and _missing_trials(study, row)
-    ]
-    of_runs = [
+def missing_trials(study: Study) -> list[Job]:
+    """List the rows whose trials are not all done."""
+    tried = (row for row in study.rows if not row.endswith(PRESET))
+    return [Job(row) for row in tried if _untried(study, row)]
+
+
+def missing_runs(study: Study) -> list[Job]:
+    """List the runs that are not finished."""
+    return [
         Job(row, shot, seed)
         for seed in study.seeds
         for shot in study.shots
         for row in study.rows
-        if not is_finished(study.run(row, shot, seed))
+        if study.run(row, shot, seed).finished() is None
     ]
-    return of_trials, of_runs
-
-
-def is_finished(folder: RunFolder) -> bool:
-    """Whether a folder holds a finished run."""
-    return folder.config.is_file() and folder.read()[1] is not None
 
 
 def do(study: Study, job: Job, alone: bool) -> None:
@@ -79,7 +76,7 @@ def _written_to(log: Any) -> Iterator[None]:
         yield
 
 
-def _missing_trials(study, row):
+def _untried(study, row):
     """Return the settings of a row that have not been tried."""
     wanted = trials.candidates(row, study.dataset, study.budget.trials)
     done = trials.read(study.trials(row), row)["trials"]
@@ -88,7 +85,7 @@ def _missing_trials(study, row):
 
 def _try_settings(study, row):
     record = trials.read(study.trials(row), row)
-    for settings in _missing_trials(study, row):
+    for settings in _untried(study, row):
         config = study.trial_config(row, settings)
         splits = inputs.load(config, study.data_path)
         began = time.perf_counter()
@@ -112,11 +109,9 @@ def _run(study, job, alone):
     folder = study.run(*job)
     splits = inputs.load(config, study.data_path)
     result = experiment.train_and_test(config, folder, splits)
-    model = experiment.make(config, splits.train).model
-    variables = [] if model is None else model.trainable_variables
     rate = result["train_steps_per_second"]
     cost = {
-        "parameters": sum(int(tf.size(variable)) for variable in variables),
+        "parameters": experiment.make(config, splits.train).parameters,
         "train_seconds": result["steps"] / rate if rate else 0.0,
         "adapt_microseconds": adapt_microseconds(
             load(folder.saved_model), splits.test, study.way, job.shot

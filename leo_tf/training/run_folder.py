@@ -158,6 +158,10 @@ class RunFolder:
             self._check_saved_model()
         return config, result
 
+    def finished(self) -> dict[str, Any] | None:
+        """Return the result of the run; None if it is not finished, or not begun."""
+        return self.read()[1] if self.config.is_file() else None
+
     def older(self) -> Config | None:
         """Return the configuration of a run that lacks settings of this version.
 
