@@ -123,6 +123,7 @@ def test_what_is_fitted_to_the_base_classes_sees_them_centred(tiny, monkeypatch,
     assert (seed, base.class_names) == (0, train.class_names)
 
 
+@pytest.mark.long
 def test_a_run_says_how_it_was_trained(data_path, tmp_path):
     sizes = {name: TINY_RUN[name] for name in ("dataset", "way", "shot", "tasks", "queries")}
     asked = {"train_way": 6, "train_shot": 1, "centre": True}

@@ -105,6 +105,7 @@ def told(data_path, golden_files, tmp_path_factory):
     return json.loads((folder / "told.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.long
 def test_each_call_begins_with_the_defaults(told):
     status, _, said = told["typo"]
     assert (status, said.startswith("error: Unknown command line flag 'shots'")) == (2, True)
@@ -114,6 +115,7 @@ def test_each_call_begins_with_the_defaults(told):
     assert "  shot                           2" in told["thread"][1].splitlines()
 
 
+@pytest.mark.long
 def test_threads_and_loops_train_to_the_same_figures(told):
     (status, out, errors), again = told["thread"], told["loop"]
     assert (status, errors) == (0, "")
@@ -123,6 +125,7 @@ def test_threads_and_loops_train_to_the_same_figures(told):
     assert again[1].splitlines()[-8:-3] == table
 
 
+@pytest.mark.long
 def test_the_programs_random_numbers_go_on(told):
     found, expected = told["random"]
     assert found == expected
@@ -132,6 +135,7 @@ def test_the_programs_random_numbers_go_on(told):
     ("scope", "said"),
     [("graph", "builds a graph here"), ("strategy", "strategy's scope"), ("tape", "tape records")],
 )
+@pytest.mark.long
 def test_scopes_in_which_nothing_can_be_trained_are_named(told, scope, said):
     status, out, errors = told[scope]
     assert (status, out) == (1, "")
@@ -139,6 +143,7 @@ def test_scopes_in_which_nothing_can_be_trained_are_named(told, scope, said):
     assert said in line
 
 
+@pytest.mark.long
 def test_a_forked_child_says_so(told):
     assert told["forked"] == 1
 

@@ -166,6 +166,7 @@ def test_a_finished_run_is_tested_again_but_not_trained(finished_run, result, da
     assert saved == {p.name: p.stat().st_mtime_ns for p in (run_dir / "checkpoints").iterdir()}
 
 
+@pytest.mark.long
 def test_training_on_val_too_ends_with_its_last_step(data_path, tmp_path):
     """In the default run folder, with an interval that does not divide the steps."""
     settings = {

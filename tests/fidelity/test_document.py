@@ -52,6 +52,7 @@ def check(found, claimed):
             assert claimed[file][kind] <= max(20 * error, 1e-4), (file, kind)
 
 
+@pytest.mark.long
 def test_every_golden_file_is_reproduced(golden_files):
     done = command("leo_tf.verify", *golden_files)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

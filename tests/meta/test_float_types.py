@@ -54,6 +54,7 @@ def test_losses_are_those_of_the_cast_inputs(double, batch, dtype):
     np.testing.assert_array_equal(found.task_losses, expected.task_losses)
 
 
+@pytest.mark.long
 def test_fit_trains_in_float64_on_the_stream_of_float32(tiny):
     models = {dtype: classifier(dtype) for dtype in ("float64", "float32")}
     starts = [v.numpy() for v in models["float32"].trainable_variables]

@@ -50,6 +50,7 @@ def assert_declared(model, episodes, noise):
 # suite's runs of them are among the long tests.
 SLOW = {
     "conditionally_shifted",
+    "feat",
     "generator_finetuning",
     "leo_deterministic",
     "leo_no_finetuning",

@@ -27,6 +27,7 @@ TINY = {
 }
 
 
+@pytest.mark.long
 def test_every_figure_is_reported_with_its_unit(tmp_path):
     output = tmp_path / "figures.json"
     done = command("leo_tf.benchmark", "--convert", json=output, data_path=tmp_path, **TINY)

@@ -51,6 +51,7 @@ def task_file(tmp_path_factory):
     return path
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_and_ends_in_the_table(run):
     done, run_dir = run
     lines = done.stdout.splitlines()
@@ -68,6 +69,7 @@ def test_a_killed_run_goes_on_and_ends_in_the_table(run):
     assert lines[-2:] == [f"SavedModel: {run_dir}/saved_model", f"result: {run_dir}/result.json"]
 
 
+@pytest.mark.long
 def test_result_has_every_figure(run):
     result = json.loads((run[1] / "result.json").read_text())
     assert (result["tasks_seen"], result["maml_tasks_seen"]) == (400, 400)
@@ -85,6 +87,7 @@ def test_result_has_every_figure(run):
     assert (result["nan_tasks"], result["test_episodes"]) == (0, 40)
 
 
+@pytest.mark.long
 def test_every_model_has_its_curves(run):
     for folder, name, steps in (
         ("maml", "val_squared_error", [20, 40, 60, 80, 100]),
@@ -98,6 +101,7 @@ def test_every_model_has_its_curves(run):
         assert list((run[1] / folder / "tensorboard" / "train").glob("events.*"))
 
 
+@pytest.mark.long
 def test_predictions_of_a_file_without_this_project(run, task_file, tmp_path):
     saved_model, out = run[1] / "saved_model", tmp_path / "out.npz"
     done = command(
