@@ -33,6 +33,7 @@ define(integer, "trial_steps", plan.Budget.trial_steps, "steps of a trial", lowe
 define(integer, "steps", plan.Budget.steps, "steps of a run", lower_bound=1)
 define(integer, "test_episodes", plan.Budget.test_episodes, "episodes of a test", lower_bound=1)
 define(integer, "jobs", 1, "runs side by side, each in a process of its own", lower_bound=1)
+define(flags.DEFINE_boolean, "centre", True, "run the first seed with --centre, too, for a column")
 define(command_line.path, "data_path", DATA_PATH, "folder of the data sets")
 define(command_line.path, "out", "runs/table", "folder of studies")
 
@@ -64,7 +65,10 @@ def _study():
     shots, seeds = tuple(FLAGS.shot), tuple(FLAGS.seeds)
     spent = FLAGS.trials, FLAGS.trial_steps, FLAGS.steps, FLAGS.test_episodes
     of_data = (getattr(chosen, name) for name in OF_DATA)
-    return plan.Study(FLAGS.out, *of_data, shots, seeds, rows, plan.Budget(*spent), FLAGS.data_path)
+    budget = plan.Budget(*spent)
+    return plan.Study(
+        FLAGS.out, *of_data, shots, seeds, rows, budget, FLAGS.data_path, FLAGS.centre
+    )
 
 
 def cli(argv: Sequence[str] | None = None) -> None:

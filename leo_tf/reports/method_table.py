@@ -9,7 +9,7 @@ from leo_tf.config.methods import DEFAULT, METHODS
 from leo_tf.published.reference import rows as published_rows
 from leo_tf.reports import method_plot
 from leo_tf.studies.comparison import Mean, Row
-from leo_tf.studies.plan import Study, method_of, title
+from leo_tf.studies.plan import NOTES, Study, method_of, title
 from leo_tf.training.run_folder import write_json
 
 HEADER = (
@@ -19,12 +19,13 @@ HEADER = (
     "± seeds",
     "± episodes",
     "minus LEO",
+    "--centre adds",
     "printed",
     "parameters",
     "train, s",
     "adapt, µs",
 )
-SIDES = "llrrrrlrrr"
+SIDES = "llrrrrrlrrr"
 # What `leo_tf.reference` calls them.
 PRINTED = {
     "matching": "Matching networks",
@@ -51,6 +52,7 @@ PRINTED = {
     "relation": "Relation Net",
     "tpn": "Transductive Prop. Nets",
 }
+BASELINE = "nearest_centroid"  # what a method that learns should be above
 ORDER = ("miniImageNet", "tieredImageNet")  # whose printed figures stand beside other data
 
 
@@ -69,7 +71,10 @@ def write(study: Study, rows: Sequence[Row]) -> str:
 
 
 def as_markdown(study: Study, rows: Sequence[Row]) -> str:
-    """Lay out a study: the budget, a table for each shot, the best first, and what they mean."""
+    """Lay out a study: the budget, a table for each shot, the best first, and what they mean.
+
+    What `NOTES` in its folder says stands at the end.
+    """
     text = [
         f"# {markdown.escaped(study.dataset)} ({study.crop}): {study.way}-way, every method on the "
         "same embeddings and episodes",
@@ -83,7 +88,9 @@ def as_markdown(study: Study, rows: Sequence[Row]) -> str:
             continue
         text.append(f"## {shot} shot")
         text.append(markdown.aligned(HEADER, [_cells(study, row) for row in chosen], SIDES))
-    return "\n\n".join([*text, *_notes(study, rows)]) + "\n"
+    written = study.folder / NOTES
+    notes = [written.read_text(encoding="utf-8").strip()] if written.is_file() else []
+    return "\n\n".join([*text, *_notes(study, rows), *notes]) + "\n"
 
 
 def as_csv(study: Study, rows: Sequence[Row]) -> str:
@@ -108,6 +115,8 @@ def record(study: Study, row: Row) -> dict[str, Any]:
         "minus_leo": apart and apart.mean,
         "minus_leo_ci95_over_seeds": apart and apart.over_seeds,
         "minus_leo_ci95_over_episodes": apart and apart.over_episodes,
+        "centre_adds": row.centred and row.centred.mean,
+        "centre_adds_ci95": row.centred and row.centred.over_episodes,
         "printed": printed(study.dataset, row),
         "parameters": row.parameters,
         "train_seconds": row.train_seconds,
@@ -141,6 +150,7 @@ def _cells(study, row):
         _half(row.accuracy.over_seeds),
         _half(row.accuracy.over_episodes),
         "" if row.difference is None else _difference(row.difference),
+        "-" if row.centred is None else _difference(row.centred),
         printed(study.dataset, row) or "-",
         "-" if row.parameters is None else f"{row.parameters:,}",
         "-" if row.train_seconds is None else f"{row.train_seconds:.0f}{mark}",
@@ -164,7 +174,8 @@ def _notes(study, rows):
     yield (
         "± seeds is half the 95 % interval of Student's t over the runs' seeds, ± episodes that of "
         "the mean over their test episodes (normal). A difference to LEO is paired on the same "
-        "episodes of the same seeds; its ± is the larger of the two. Printed figures are of the "
+        "episodes of the same seeds; its ± is the larger of the two. What --centre adds is paired, "
+        "too, of one run with the settings that were chosen without it. Printed figures are of the "
         "papers' own networks (of LEO and its variants: of the released embeddings), so they say "
         "nothing of this table's order. Adaptation is timed over 100 tasks together, a task's "
         "share. Parameters are what training decides."
@@ -178,6 +189,10 @@ def _notes(study, rows):
     if unlearned := [row for row in rows if row.accuracy.mean < by_chance]:
         names = ", ".join(f"{title(row.name)} at {row.shot} shot" for row in unlearned)
         yield f"At chance, so that training with these settings failed: {names}."
+    least = {row.shot: row.accuracy.mean for row in rows if row.name == BASELINE}
+    if below := [row for row in rows if row.accuracy.mean < least.get(row.shot, 0.0)]:
+        names = ", ".join(f"{title(row.name)} at {row.shot} shot" for row in below)
+        yield f"Below {title(BASELINE)}: {names}."
     for name, together in dict.fromkeys((row.name, row.together) for row in rows if row.together):
         yield (
             f"{title(name)} sees its queries together, {together} a class at a time: no other "

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from leo_tf.config.methods import DEFAULT
-from leo_tf.studies.plan import COST, Study
+from leo_tf.studies.plan import CENTRED, COST, Study
 from leo_tf.training.run_folder import RunFolder, read_json, write_json
 
 DIFFERENCES = "differences.json"
@@ -35,6 +35,7 @@ class Row(NamedTuple):
     alone: bool  # whether these were measured while nothing else ran
     not_finite: int  # episodes, of all runs
     together: int | None = None  # queries of a class that it sees at once; None: one
+    centred: Mean | None = None  # what --centre adds, on the same episodes; None if not known
 
 
 def mean_of(values: Sequence[float], halves: Sequence[float | None]) -> Mean:
@@ -79,6 +80,7 @@ def _row(study, name, shot, kept):
     if not results:
         return None
     apart = [kept[key] for seed in study.seeds if (key := _key(name, shot, seed)) in kept]
+    centred = kept.get(_key(name, shot, study.seeds[0]) + CENTRED)
     return Row(
         name,
         shot,
@@ -92,6 +94,7 @@ def _row(study, name, shot, kept):
         all(each["alone"] for each in costs),
         sum(each["not_finite_episodes"] for each in results),
         results[0].get("queries_together"),
+        mean_of([centred["mean"]], [centred["ci95"]]) if centred else None,
     )
 
 
@@ -104,7 +107,10 @@ def _key(name, shot, seed):
 
 
 def _differences(study) -> dict[str, Any]:
-    """Return {row/shot/seed: {"mean", "ci95"}} to LEO in percent, those kept and those of now."""
+    """Return {row/shot/seed: {"mean", "ci95"}} in percent, those kept and those of now.
+
+    They are differences to LEO, and with `CENTRED` at the end what --centre adds to a row.
+    """
     path = study.folder / DIFFERENCES
     kept = read_json(path, "remove it") if path.is_file() else {}
     for shot in study.shots:
@@ -114,6 +120,9 @@ def _differences(study) -> dict[str, Any]:
                 found = _accuracies(study.run(name, shot, seed))
                 if name != DEFAULT and found is not None and of_leo is not None:
                     kept[_key(name, shot, seed)] = _paired(found, of_leo)
+                centred = _accuracies(study.run(name, shot, seed, centre=True))
+                if found is not None and centred is not None:
+                    kept[_key(name, shot, seed) + CENTRED] = _paired(centred, found)
     if kept:
         write_json(path, dict(sorted(kept.items())))
     return kept

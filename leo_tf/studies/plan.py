@@ -12,7 +12,9 @@ from leo_tf.config.methods import DEFAULT, METHODS
 from leo_tf.training.run_folder import RunFolder
 
 PRESET = "_preset"  # ends the name of a row that has a method's full preset, not the budget
+NOTES = "notes.md"  # of a study, written by hand: what its table should say besides
 COST = "cost.json"  # beside the result of a run: its parameters and times
+CENTRED = "_centred"  # ends the name of a folder of runs with --centre
 PRESETS = (DEFAULT + PRESET,)
 
 
@@ -47,6 +49,7 @@ class Study:
       shots, seeds: of the runs of each method.
       rows: names in `METHODS`, or one with `PRESET`.
       budget: of each.
+      centre: whether the first seed is run with --centre, too.
       data_path: folder of the data sets.
     """
 
@@ -60,6 +63,7 @@ class Study:
     rows: tuple[str, ...]
     budget: Budget
     data_path: str | os.PathLike | None = None
+    centre: bool = False
 
     @property
     def folder(self) -> Path:
@@ -70,9 +74,10 @@ class Study:
         """The record of a row's trials."""
         return self.folder / row / "trials.json"
 
-    def run(self, row: str, shot: int, seed: int) -> RunFolder:
+    def run(self, row: str, shot: int, seed: int, centre: bool = False) -> RunFolder:
         """The folder of a run."""
-        return RunFolder(self.folder / row / f"{self.way}way_{shot}shot" / f"seed{seed}")
+        sizes = f"{self.way}way_{shot}shot{CENTRED if centre else ''}"
+        return RunFolder(self.folder / row / sizes / f"seed{seed}")
 
     def trial_config(self, row: str, settings: dict[str, Any]) -> Config:
         """Return the configuration of a trial of a row with some of its settings given."""
@@ -80,16 +85,17 @@ class Study:
         sizes = {"steps": steps, "validate_every": steps, "seed": self.seeds[0]}
         return self._config(row, self.shots[0], settings, sizes)
 
-    def run_config(self, row: str, shot: int, seed: int, settings: dict[str, Any]) -> Config:
+    def run_config(
+        self, row: str, shot: int, seed: int, centre: bool, settings: dict[str, Any]
+    ) -> Config:
         """Return the configuration of a run of a row with the settings that were chosen."""
+        sizes: dict[str, Any] = {"seed": seed, "centre": centre}
         if row.endswith(PRESET):
-            given = {"seed": seed, "test_episodes": self.budget.test_episodes}
-            return make_config("classification", method_of(row), **self._of_data(shot), **given)
+            sizes["test_episodes"] = self.budget.test_episodes
+            return make_config("classification", method_of(row), **self._of_data(shot), **sizes)
         steps = self.budget.steps
         every = max(1, steps // self.budget.validations)
-        return self._config(
-            row, shot, settings, {"steps": steps, "validate_every": every, "seed": seed}
-        )
+        return self._config(row, shot, settings, {"steps": steps, "validate_every": every, **sizes})
 
     def _of_data(self, shot):
         names = ("dataset", "crop", "way", "queries")

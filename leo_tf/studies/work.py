@@ -28,9 +28,11 @@ class Job(NamedTuple):
     row: str
     shot: int | None = None
     seed: int | None = None
+    centre: bool = False
 
     def __str__(self) -> str:
         what = "trials" if self.shot is None else f"{self.shot} shot, seed {self.seed}"
+        what += ", centred" if self.centre else ""
         return f"{self.row}, {what}"
 
 
@@ -41,13 +43,15 @@ def missing_trials(study: Study) -> list[Job]:
 
 
 def missing_runs(study: Study) -> list[Job]:
-    """List the runs that are not finished."""
+    """List the runs that are not finished; those with --centre come last."""
+    wanted = [(seed, False) for seed in study.seeds]
+    wanted += [(study.seeds[0], True)] if study.centre else []
     return [
-        Job(row, shot, seed)
-        for seed in study.seeds
+        Job(row, shot, seed, centre)
+        for seed, centre in wanted
         for shot in study.shots
         for row in study.rows
-        if study.run(row, shot, seed).finished() is None
+        if study.run(row, shot, seed, centre).finished() is None
     ]
 
 

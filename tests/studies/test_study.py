@@ -57,9 +57,10 @@ def test_every_method_starts_from_its_defaults_and_a_preset_row_from_the_preset(
         tmp_path, "glyphs", "center", 5, 15, (1,), (0,), ("leo", "leo_preset"), plan.Budget()
     )
     assert glyphs.trial_config("leo", {}).settings.dropout_rate == 0.5
-    preset = glyphs.run_config("leo_preset", 1, 0, {})
+    preset = glyphs.run_config("leo_preset", 1, 0, False, {})
     assert (preset.settings.dropout_rate, preset.experiment.steps) == (0.7, 3000)
-    assert glyphs.run_config("leo", 5, 0, {"num_latents": 7}).settings.num_latents == 7
+    chosen = glyphs.run_config("leo", 5, 0, True, {"num_latents": 7})
+    assert (chosen.settings.num_latents, chosen.experiment.centre) == (7, True)
 
 
 def test_cells_show_what_they_hold_and_spreadsheets_compute_nothing():
@@ -75,13 +76,30 @@ def test_a_table_puts_the_best_first_and_says_what_is_not_comparable(tmp_path):
     rows = [
         Row("relation", 1, Mean(25.4, None, 0.1, 1), None, 9, 1, 2, True, 0),
         Row("leo", 1, Mean(50.0, 1.0, 0.2, 3), None, 10, 5.0, 7.0, True, 0),
-        Row("prototypical", 1, Mean(60.0, 2.0, 0.1, 3), Mean(10.0, 3.0, 0.2, 3), 9, 1, 2, False, 4),
+        Row(
+            "prototypical",
+            1,
+            Mean(60.0, 2.0, 0.1, 3),
+            Mean(10.0, 3.0, 0.2, 3),
+            9,
+            1,
+            2,
+            False,
+            4,
+            centred=Mean(-0.5, None, 0.25, 1),
+        ),
+        Row("nearest_centroid", 1, Mean(40.0, 0.0, 0.1, 3), None, 0, 0, 1, True, 0),
     ]
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / plan.NOTES).write_text("Written by hand.\n", encoding="utf-8")
     text = method_table.write(study(tmp_path, shots=(1, 5)), rows)
     assert (tmp_path / "tiny/table.md").read_text(encoding="utf-8") == text
     assert (tmp_path / "tiny/table.png").read_bytes().startswith(b"\x89PNG")
     assert text.index("prototypical networks") < text.index("| LEO")
     assert "+10.00 ± 3.00" in text
+    assert "-0.50 ± 0.25" in text
+    assert "Below nearest centroid: relation networks at 1 shot." in text
+    assert text.endswith("\n\nWritten by hand.\n")
     assert "53.31 ± 0.89, tieredImageNet" in text
     assert "61.76 ± 0.08, miniImageNet" in text
     assert "measured while other runs shared the machine" in text
@@ -135,6 +153,9 @@ def test_a_table_is_made_once_and_pairs_methods_on_the_same_episodes(data_path, 
     assert apart == pytest.approx(100 * (baseline - leo).mean(), abs=1e-4)
     assert rows["leo"]["accuracy"] == pytest.approx(100 * leo.mean(), abs=1e-4)
     assert rows["leo"]["measured_alone"] == (jobs == 1)
+    centred = np.load(folder / "leo/3way_1shot_centred/seed0/test_episodes.npy")
+    assert rows["leo"]["centre_adds"] == pytest.approx(100 * (centred - leo[0]).mean(), abs=1e-4)
+    assert not (folder / "leo/3way_1shot_centred/seed1").exists()
     results = sorted(folder.rglob("result.json"))
     written = [path.stat().st_mtime_ns for path in results]
     for path in folder.rglob("test_episodes.npy"):
