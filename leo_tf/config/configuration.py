@@ -180,4 +180,5 @@ def _assemble(kind, method, entry, values):
         each(**{name: value for name, value in values.items() if name in field_names(each)})
         for each in (kind, entry.settings)
     )
+    settings = settings.of_run(experiment.steps)
     return Config(experiment, entry.file if own.is_own(method) else method, settings)

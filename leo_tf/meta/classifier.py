@@ -151,6 +151,12 @@ def check_served(serves: tuple[int, int] | None, sizes: Sequence[int | None]) ->
     )
 
 
+def averaged(scores: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Return the logarithms of probabilities, averaged over several scores [tasks, n, way]."""
+    logs = tf.stack([tf.nn.log_softmax(each) for each in scores])
+    return tf.reduce_logsumexp(logs, axis=0) - math.log(len(scores))
+
+
 def weights_and_biases(params: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
     """Return the weights of linear classifiers, and their biases or None, see `Classifier`."""
     return params if isinstance(params, tuple) else (params, None)

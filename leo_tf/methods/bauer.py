@@ -14,7 +14,10 @@ how long the vectors are, and so how wide the prior is. The prior is isotropic b
 the one whose results the paper reports. As many vectors as there are base classes give no full
 covariance: `prior_rank` asks for the r principal directions with variances of their own and one
 variance for all others (the most likely such Gaussian, of probabilistic principal components). The
-most probable weights stand for the posterior; no samples of it are drawn.
+most probable weights stand for the posterior by default; `laplace_samples` asks for draws from its
+Laplace approximation, whose probabilities are averaged. These are drawn from the same normals for
+all tasks, so that a task's scores do not depend on the others; class by class, so that the order of
+the classes then matters a little.
 """
 
 import numpy as np
@@ -23,7 +26,11 @@ import tensorflow as tf
 from data_pipeline.embeddings import EmbeddingSet
 from leo_tf.config.methods.bauer import BauerSettings
 from leo_tf.meta.base_regression import base_regression
-from leo_tf.meta.classifier import Classifier
+from leo_tf.meta.classifier import Classifier, averaged, linear_scores
+from leo_tf.meta.curvature import laplace_deviations, output_roots
+from leo_tf.meta.learner import sizes_of
+from leo_tf.meta.noise import fixed_normals
+from leo_tf.meta.softmax_learner import labelled
 from leo_tf.meta.softmax_regression import softmax_regression
 
 
@@ -76,10 +83,40 @@ def build(settings: BauerSettings, train: EmbeddingSet) -> Classifier:
         )
     prior = Prior(train.dim, settings.prior_rank)
 
+    samples = settings.laplace_samples
+
     def adapt(support: tf.Tensor, present: tf.Tensor | None = None) -> tf.Tensor:
-        return prior.root(softmax_regression(prior.root(support), 1.0, present))
+        whitened = prior.root(support)
+        fitted = softmax_regression(whitened, 1.0, present)
+        if samples:
+            fitted = laplace_draws(fitted, whitened, present, samples)
+        return prior.root(fitted)
+
+    def classify(weights: tf.Tensor, query: tf.Tensor) -> tf.Tensor:
+        return averaged([linear_scores(weights[:, i], query) for i in range(samples)])
 
     def fit_base(base: EmbeddingSet, seed: int) -> None:
         prior.fit(base_regression(base, settings.base_penalty))
 
-    return Classifier(adapt, fit_base=fit_base)
+    return Classifier(adapt, classify if samples else None, fit_base=fit_base)
+
+
+def laplace_draws(
+    fitted: tf.Tensor, support: tf.Tensor, present: tf.Tensor | None, samples: int
+) -> tf.Tensor:
+    """Draw from the Laplace approximation of a posterior whose prior is standard normal.
+
+    Args:
+      fitted: its mode, [tasks, way, dim].
+      support: [tasks, way, shot, dim].
+      present: bool [tasks, way, shot]; None for all.
+      samples: how many draws.
+
+    Returns:
+      [tasks, samples, way, dim].
+    """
+    inputs, _ = labelled(support, present)  # absent ones are 0, and so is their curvature
+    roots = output_roots(linear_scores(fitted, inputs))
+    way, dim = sizes_of(fitted)[1:]
+    noise = tf.cast(fixed_normals("bauer/laplace", samples, way, dim), fitted.dtype)
+    return fitted[:, tf.newaxis] + laplace_deviations(inputs, roots, noise)

@@ -23,6 +23,7 @@ from data_pipeline.episode_sizes import EpisodeSizes
 from data_pipeline.episodes import Episodes
 from leo_tf.config.methods.llama import LLAMASettings
 from leo_tf.meta.classifier import Classifier
+from leo_tf.meta.curvature import gram, output_roots
 from leo_tf.meta.gradient_classifier import GradientClassifier
 from leo_tf.meta.model import MetaLoss
 from leo_tf.meta.serialisation import registered
@@ -71,20 +72,11 @@ class LLAMA(GradientClassifier):
         return sum(kronecker_log_det(*layer, examples, tau) for layer in layers)
 
 
-def output_roots(logits: tf.Tensor) -> tf.Tensor:
-    """Return R of R R^T = diag(p) - p p^T, the curvature in logits: [tasks, examples, way, way]."""
-    logs = tf.nn.log_softmax(logits)
-    root = tf.exp(logs / 2)  # not the root of p, whose slope at an underflow to 0 is infinite
-    return tf.linalg.diag(root) - tf.exp(logs)[..., tf.newaxis] * root[..., tf.newaxis, :]
-
-
 def exact_log_det(inputs: tf.Tensor, roots: tf.Tensor, tau: float) -> tf.Tensor:
     """log det(H) of a linear learner, [tasks], given its inputs and `output_roots`."""
-    tasks, examples, way, _ = roots.shape
-    gram = tf.einsum("tick,tjcm,tid,tjd->tikjm", roots, roots, inputs, inputs)
-    gram = tf.reshape(gram, [tasks, examples * way, examples * way])
-    small = tf.eye(examples * way, dtype=gram.dtype) + gram / tau
-    constant = way * inputs.shape[-1] * tf.math.log(tf.constant(tau, gram.dtype))
+    small = gram(inputs, roots) / tau
+    small += tf.eye(tf.shape(small)[-1], dtype=small.dtype)
+    constant = roots.shape[-1] * inputs.shape[-1] * tf.math.log(tf.constant(tau, small.dtype))
     return constant + tf.linalg.logdet(small)
 
 

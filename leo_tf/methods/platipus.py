@@ -29,7 +29,7 @@ from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import EpisodeSizes
 from data_pipeline.episodes import Episodes
 from leo_tf.config.methods.platipus import PlatipusSettings
-from leo_tf.meta.classifier import Classifier
+from leo_tf.meta.classifier import Classifier, averaged
 from leo_tf.meta.distributions import normal_of_variance, sample_with, summed_kl
 from leo_tf.meta.gradient_classifier import GradientClassifier
 from leo_tf.meta.inner_loops import adapt_parameters, descended
@@ -133,16 +133,9 @@ class Platipus(GradientClassifier):
 
     def classify(self, params: Params, query: tf.Tensor) -> tf.Tensor:
         """Score queries by the logarithms of the probabilities, averaged over the draws."""
-        samples = params["output"].shape[1]
-        logs = [
-            tf.nn.log_softmax(
-                self.learner.logits({name: value[:, i] for name, value in params.items()}, query)
-            )
-            for i in range(samples)
-        ]
-        return tf.reduce_logsumexp(tf.stack(logs), axis=0) - tf.math.log(
-            tf.constant(samples, query.dtype)
-        )
+        samples = range(params["output"].shape[1])
+        drawn = [{name: value[:, i] for name, value in params.items()} for i in samples]
+        return averaged([self.learner.logits(each, query) for each in drawn])
 
     def task_loss(self, episodes: Episodes, noise: Noise | None = None) -> MetaLoss:
         """Bound of a task: the queries' loss after a draw from q, and the KL of q from p."""

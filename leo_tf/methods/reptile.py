@@ -173,8 +173,13 @@ class Reptile(GradientClassifier):
         return Update(loss, {}, list(gradients[: len(variables)]), clipped)
 
     def make_optimizer(self, rate: Any = None) -> keras.optimizers.Optimizer:
-        """Make the optimizer of the outer steps: gradient descent at a rate that falls to 0."""
-        if rate is None:
+        """Make the optimizer of the outer steps: gradient descent at a rate that falls to 0.
+
+        Without a schedule's length, which a run gives its settings, the rate stays.
+        """
+        if rate is None and not self.settings.schedule_steps:
+            rate = self.settings.outer_lr
+        elif rate is None:
             rate = keras.optimizers.schedules.PolynomialDecay(
                 self.settings.outer_lr, self.settings.schedule_steps, 0.0
             )

@@ -11,11 +11,11 @@ classes' means. Nothing is trained.
 import tensorflow as tf
 
 from data_pipeline.embeddings import EmbeddingSet
-from leo_tf.config.methods.meta_learner import Method
+from leo_tf.config.methods.simple_shot import SimpleShotSettings
 from leo_tf.meta.centroids import nearest_centroid
 from leo_tf.meta.classifier import Classifier
 
 
-def build(settings: Method, train: EmbeddingSet) -> Classifier:
+def build(settings: SimpleShotSettings, train: EmbeddingSet) -> Classifier:
     """Make the classifier; it has no settings, and keeps the training set's mean."""
     return Classifier(adapt=nearest_centroid, mean=tf.constant(train.mean(), tf.float32))

@@ -155,7 +155,7 @@ class TADAM(EpisodicClassifier):
     def auxiliary_probability(self, step: tf.Tensor) -> tf.Tensor:
         """Return the probability of an extra step before step `step`, the first of which is 0."""
         total = self.settings.auxiliary_steps
-        stair = STAIRS * tf.minimum(step, total - 1) // total
+        stair = STAIRS * tf.minimum(step, total - 1) // total if total else 0
         start = tf.constant(self.settings.auxiliary_probability, self.compute_dtype)
         return start ** tf.cast(1 + stair, start.dtype)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from leo_tf.classification.protocol import trained_on
 from leo_tf.classification.result import table
 
 RESULT = {
@@ -95,3 +96,11 @@ def test_a_test_of_splits_that_may_share_embeddings_is_called_so():
     told = [line for line in lines(allow_overlap=True) if "--allow_overlap" in line]
     assert told == ["The splits may share embeddings (--allow_overlap), so not all need be new."]
     assert not any("overlap" in line for line in lines(allow_overlap=False))
+
+
+@pytest.mark.parametrize(
+    ("method", "told"), [("nearest_centroid", "-"), ("simple_shot", "a/center/train")]
+)
+def test_what_the_base_classes_decide_is_told_as_training_on_them(method, told):
+    settings = {"dataset": "a", "crop": "center", "train_on_val": False}
+    assert trained_on(settings, method) == told

@@ -303,3 +303,15 @@ def test_what_makes_a_variant_is_stronger_than_a_preset(monkeypatch):
 def test_what_no_method_has_is_named_first():
     with pytest.raises(ValueError, match="^classification has no setting points; leave it out$"):
         make_config(method="nearest_centroid", points=3, outer_lr=1.0)
+
+
+@pytest.mark.parametrize(
+    ("method", "name"), [("reptile", "schedule_steps"), ("tadam", "auxiliary_steps")]
+)
+def test_a_schedule_is_as_long_as_the_run_unless_told_and_stays_so(method, name):
+    config = make_config(method=method, dataset="other", steps=700)
+    assert getattr(config.settings, name) == 700
+    assert config_from_flat({**config.flat(), "steps": 900}) != config
+    assert getattr(config_from_flat({**config.flat(), "steps": 900}).settings, name) == 700
+    told = make_config(method=method, dataset="other", steps=700, **{name: 50})
+    assert getattr(told.settings, name) == 50

@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from leo_tf.config.methods.bauer import BauerSettings
 from leo_tf.meta.base_regression import base_regression
+from leo_tf.meta.noise import fixed_normals
 from leo_tf.methods.bauer import Prior, build
 
 DIM = 16
@@ -63,6 +64,38 @@ def test_a_prior_of_some_rank_is_at_the_maximum_of_its_posterior(tiny, monkeypat
         of_prior = (found[task] - mean) @ inverse
         assert np.abs(of_prior).max() > 0.1
         np.testing.assert_allclose(residual.T @ examples, -of_prior, atol=1e-4)
+
+
+@pytest.mark.parametrize("shot", [1, 3])
+def test_laplace_samples_have_the_posterior_s_covariance(tiny, monkeypatch, shot):
+    weights = np.random.default_rng(2).normal(size=(12, DIM)) * np.linspace(0.3, 4, DIM)
+    monkeypatch.setattr("leo_tf.methods.bauer.base_regression", lambda *_: weights)
+    drawing, plain = (
+        build(BauerSettings(prior_rank=3, laplace_samples=n), tiny["train"]) for n in (4, 0)
+    )
+    for each in (drawing, plain):
+        each.fit_base(tiny["train"], 0)
+    values, vectors = np.linalg.eigh(np.cov(weights.T, bias=True))
+    values[:-3] = values[:-3].mean()
+    root = vectors @ np.diag(np.sqrt(values)) @ vectors.T
+    noise = fixed_normals("bauer/laplace", 4, 3, DIM).numpy().astype(np.float64)
+    episodes = random_episodes(DIM, seed=3, shot=shot)
+    present = np.ones([2, 3, shot], bool)
+    present[1, 2, 1:] = False
+    found = drawing.adapt(episodes.support, present)
+    modes = plain.adapt(episodes.support, present).numpy()
+    scores = drawing.classify(found, episodes.query[:, 0]).numpy()
+    for task, (support, query, _) in enumerate(of_tasks(episodes)):
+        examples = support[present[task]]
+        curvature = np.eye(3 * DIM)
+        for x, p in zip(examples, softmax(examples @ modes[task].T), strict=True):
+            curvature += np.kron(np.diag(p) - np.outer(p, p), np.outer(root @ x, root @ x))
+        values, vectors = np.linalg.eigh(curvature)
+        deviations = noise.reshape([4, -1]) @ (vectors / np.sqrt(values)) @ vectors.T
+        expected = modes[task] + deviations.reshape([4, 3, DIM]) @ root
+        np.testing.assert_allclose(found[task], expected, rtol=1e-4, atol=1e-4)
+        averages = np.mean([softmax(query[: len(scores[task])] @ w.T) for w in expected], axis=0)
+        np.testing.assert_allclose(np.exp(scores[task]), averages, rtol=1e-3)
 
 
 def test_the_likeliest_covariance_of_full_rank_but_one_is_the_sample_s():

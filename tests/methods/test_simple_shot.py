@@ -5,7 +5,7 @@ import pytest
 from by_hand import random_episodes
 
 from data_pipeline.embeddings import EmbeddingSet
-from leo_tf.config.methods.meta_learner import Method
+from leo_tf.config.methods.simple_shot import SimpleShotSettings
 from leo_tf.methods.simple_shot import build
 
 DIM = 5
@@ -16,7 +16,7 @@ def test_queries_go_to_the_centroid_nearest_after_centring_and_normalising():
     # Unequal classes: the mean is that of the images.
     base = [4.0 + random.normal(size=(n, DIM)) for n in (2, 9)]
     train = EmbeddingSet.from_arrays(dict(enumerate(base)))
-    classifier = build(Method(), train)
+    classifier = build(SimpleShotSettings(), train)
     mean = np.concatenate(base).mean(axis=0)
     episodes = random_episodes(DIM, seed=1, tasks=3, way=4, shot=3)
     support, query = (4.0 + 3 * part.numpy() for part in (episodes.support, episodes.query))

@@ -22,6 +22,7 @@ from leo_tf.config.methods.qiao import QiaoSettings
 from leo_tf.config.methods.relation import RelationSettings
 from leo_tf.config.methods.reptile import ReptileSettings
 from leo_tf.config.methods.ridge import RidgeSettings
+from leo_tf.config.methods.simple_shot import SimpleShotSettings
 from leo_tf.config.methods.snail import SNAILSettings
 from leo_tf.config.methods.tadam import TADAMSettings
 from leo_tf.config.methods.tpn import TPNSettings
@@ -43,7 +44,7 @@ METHODS = {  # by the value of --method
     "simple_shot": Entry(
         "SimpleShot",
         "simple_shot",
-        Method,
+        SimpleShotSettings,
         paper="Wang et al. 2019, arXiv 1911.04623",
         learns="the mean of the base classes' images",
     ),

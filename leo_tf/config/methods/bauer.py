@@ -26,3 +26,6 @@ class BauerSettings(Method):
         "directions in which the prior has variances of its own; 0 for an isotropic prior",
         search=[0, 4, 16],
     )
+    laplace_samples: int = setting(
+        0, "draws from the Laplace approximation of the posterior to average; 0: its mode alone"
+    )

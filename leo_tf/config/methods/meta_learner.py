@@ -21,6 +21,10 @@ class Method(Settings):
         """
         return sizes
 
+    def of_run(self, steps: int) -> "Method":
+        """Return the settings in a run of so many steps, as many as a schedule may have."""
+        return self
+
 
 @dataclasses.dataclass(frozen=True)
 class MetaLearner(Method):

@@ -21,9 +21,9 @@ class ReptileSettings(GradientLearner):
         15, "images of a class that a task of training has, whatever the shot", at_least=1
     )
     schedule_steps: int = setting(
-        3_000,
-        "outer steps in which epsilon falls to 0, evenly; later ones change nothing",
-        at_least=1,
+        0,
+        "outer steps in which epsilon falls to 0, evenly; later ones change nothing; 0: as many as "
+        "the run has when it begins",
     )
     outer_lr: float = with_default(GradientLearner, "outer_lr", 1.0, search=(0.1, 1.0))
     gradient_threshold: float = with_default(GradientLearner, "gradient_threshold", 0.0)
@@ -32,3 +32,7 @@ class ReptileSettings(GradientLearner):
     def batch_spec(self, sizes: EpisodeSizes) -> EpisodeSizes:
         """Declare tasks of many images a class, and no more queries than an episode must have."""
         return sizes._replace(shot=self.images_per_class, queries=1)
+
+    def of_run(self, steps: int) -> "ReptileSettings":
+        """Let epsilon fall over the whole run, unless told otherwise."""
+        return dataclasses.replace(self, schedule_steps=self.schedule_steps or steps)

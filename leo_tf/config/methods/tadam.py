@@ -29,7 +29,9 @@ class TADAMSettings(ScaledEmbeddingLearner):
         search=[0.0, 0.9],
     )
     auxiliary_steps: int = setting(
-        1000, "steps T over which extra steps grow rarer; the last probability stays", at_least=1
+        0,
+        "steps T over which extra steps grow rarer; the last probability stays; 0: as many as the "
+        "run has when it begins",
     )
     auxiliary_examples: int = setting(64, "examples of base classes in an extra step", at_least=1)
     auxiliary_lr: float = setting(
@@ -41,3 +43,7 @@ class TADAMSettings(ScaledEmbeddingLearner):
         if not self.auxiliary_probability:
             return sizes
         return sizes._replace(base=math.ceil(self.auxiliary_examples / sizes.tasks))
+
+    def of_run(self, steps: int) -> "TADAMSettings":
+        """Let extra steps grow rarer over the whole run, unless told otherwise."""
+        return dataclasses.replace(self, auxiliary_steps=self.auxiliary_steps or steps)
