@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from by_hand import cross_entropy, of_tasks, random_episodes, set_weights, softmax
+from by_hand import (
+    assert_gradients_are_slopes,
+    cross_entropy,
+    of_tasks,
+    random_episodes,
+    set_weights,
+    softmax,
+)
 
 from data_pipeline.episode_sizes import EpisodesAndBase, EpisodeSizes
 from leo_tf.config.methods.deml import DEMLSettings
@@ -52,6 +59,7 @@ def test_losses_are_those_of_the_queries_and_of_the_discriminator():
         told = concepts(of, base[task]) @ of["discriminator/kernel"] + of["discriminator/bias"]
         loss = cross_entropy(scores, of_query) + 0.3 * cross_entropy(told, labels[task])
         assert trained.task_losses[task].numpy() == pytest.approx(loss, rel=1e-9)
+    assert_gradients_are_slopes(model, both, {})
 
 
 @pytest.mark.parametrize("units", [0, 3])
