@@ -4,12 +4,15 @@
 PYTHONS := python3 python3.13 python3.12 python3.11 python3.10
 PYTHON ?=
 ARGS ?=
+WORKERS ?= 2
 
 VENV := .venv
 BUILT := $(VENV)/.built
 BUILDING := $(VENV)/.building
 TOOLS := $(VENV)/.tools
 RUN := $(VENV)/bin/python
+# A file's tests stay together: they share what was trained for them.
+PYTEST := $(RUN) -m pytest -q --durations=10 -n $(WORKERS) --dist loadfile
 
 .PHONY: help run test test-all lint clean
 .DEFAULT_GOAL := help
@@ -18,16 +21,17 @@ help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo '  ARGS="..." goes to the command: make run ARGS="--shot=5"'
+	@echo '  WORKERS=1 tests in one process instead of two side by side'
 	@echo '  PYTHON=... picks the interpreter that builds $(VENV): 3.10 to 3.13'
 
 run: $(BUILT)  ## Train, test and export LEO on the default data (5-way 1-shot)
 	@$(RUN) -m leo_tf.run $(ARGS)
 
 test: $(TOOLS)  ## Run the tests, but for the long ones
-	@$(RUN) -m pytest -q --durations=10 -m "not long" $(ARGS)
+	@$(PYTEST) -m "not long" $(ARGS)
 
 test-all: $(TOOLS)  ## Run all tests
-	@$(RUN) -m pytest -q --durations=10 $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 lint: $(TOOLS)  ## Check style, formatting, types and which room imports which
 	@$(RUN) -m ruff check .
