@@ -112,6 +112,7 @@ def record(study: Study, row: Row) -> dict[str, Any]:
         "ci95_over_seeds": row.accuracy.over_seeds,
         "ci95_over_episodes": row.accuracy.over_episodes,
         "runs": row.accuracy.runs,
+        "runs_at_chance": row.at_chance,
         "minus_leo": apart and apart.mean,
         "minus_leo_ci95_over_seeds": apart and apart.over_seeds,
         "minus_leo_ci95_over_episodes": apart and apart.over_episodes,
@@ -185,9 +186,11 @@ def _notes(study, rows):
     if counts := [f"{title(row.name)} {row.not_finite}" for row in rows if row.not_finite]:
         names = ", ".join(counts)
         yield f"† with episodes of scores that are not finite, which count as wrong: {names}."
-    by_chance = 100 / study.way + 1  # percent; one more, for what a test is off by
-    if unlearned := [row for row in rows if row.accuracy.mean < by_chance]:
-        names = ", ".join(f"{title(row.name)} at {row.shot} shot" for row in unlearned)
+    if unlearned := [row for row in rows if row.at_chance]:
+        names = ", ".join(
+            f"{title(row.name)} at {row.shot} shot ({row.at_chance} of {row.accuracy.runs} runs)"
+            for row in unlearned
+        )
         yield f"At chance, so that training with these settings failed: {names}."
     least = {row.shot: row.accuracy.mean for row in rows if row.name == BASELINE}
     if below := [row for row in rows if row.accuracy.mean < least.get(row.shot, 0.0)]:

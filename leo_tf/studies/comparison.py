@@ -11,6 +11,7 @@ from leo_tf.studies.plan import CENTRED, COST, Study
 from leo_tf.training.run_folder import RunFolder, read_json, write_json
 
 DIFFERENCES = "differences.json"
+OFF_CHANCE = 1.0  # percent by which guessing may be off in a test
 
 
 class Mean(NamedTuple):
@@ -35,6 +36,7 @@ class Row(NamedTuple):
     alone: bool  # whether these were measured while nothing else ran
     not_finite: int  # episodes, of all runs
     together: int | None = None  # queries of a class that it sees at once; None: one
+    at_chance: int = 0  # runs that are no better than guessing, so that their training failed
     centred: Mean | None = None  # what --centre adds, on the same episodes; None if not known
 
 
@@ -94,6 +96,7 @@ def _row(study, name, shot, kept):
         all(each["alone"] for each in costs),
         sum(each["not_finite_episodes"] for each in results),
         results[0].get("queries_together"),
+        sum(each["test_accuracy"] < 100 / study.way + OFF_CHANCE for each in results),
         mean_of([centred["mean"]], [centred["ci95"]]) if centred else None,
     )
 

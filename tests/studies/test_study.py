@@ -74,7 +74,7 @@ def test_cells_show_what_they_hold_and_spreadsheets_compute_nothing():
 
 def test_a_table_puts_the_best_first_and_says_what_is_not_comparable(tmp_path):
     rows = [
-        Row("relation", 1, Mean(25.4, None, 0.1, 1), None, 9, 1, 2, True, 0),
+        Row("relation", 1, Mean(35.4, 25.0, 0.1, 3), None, 9, 1, 2, True, 0, at_chance=2),
         Row("leo", 1, Mean(50.0, 1.0, 0.2, 3), None, 10, 5.0, 7.0, True, 0),
         Row(
             "prototypical",
@@ -105,7 +105,7 @@ def test_a_table_puts_the_best_first_and_says_what_is_not_comparable(tmp_path):
     assert "measured while other runs shared the machine" in text
     assert "60.00 †" in text
     assert "prototypical networks 4" in text
-    assert "failed: relation networks at 1 shot." in text
+    assert "failed: relation networks at 1 shot (2 of 3 runs)." in text
 
 
 @pytest.mark.parametrize(
@@ -153,6 +153,7 @@ def test_a_table_is_made_once_and_pairs_methods_on_the_same_episodes(data_path, 
     assert apart == pytest.approx(100 * (baseline - leo).mean(), abs=1e-4)
     assert rows["leo"]["accuracy"] == pytest.approx(100 * leo.mean(), abs=1e-4)
     assert rows["leo"]["measured_alone"] == (jobs == 1)
+    assert rows["leo"]["runs_at_chance"] == (leo.mean(axis=1) < 1 / 3 + 0.01).sum()
     centred = np.load(folder / "leo/3way_1shot_centred/seed0/test_episodes.npy")
     assert rows["leo"]["centre_adds"] == pytest.approx(100 * (centred - leo[0]).mean(), abs=1e-4)
     assert not (folder / "leo/3way_1shot_centred/seed1").exists()
