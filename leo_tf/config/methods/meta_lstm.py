@@ -11,17 +11,18 @@ from leo_tf.config.settings import setting, with_default
 class MetaLSTMSettings(SoftmaxLearnerSettings):
     """A learned optimizer (Ravi and Larochelle 2017) of a softmax classifier, a linear one."""
 
-    learner_units: int = with_default(SoftmaxLearnerSettings, "learner_units", 0)
+    # Not searched: a hidden layer has ten times as many numbers, each with an LSTM's states.
+    learner_units: int = with_default(SoftmaxLearnerSettings, "learner_units", 0, search=None)
     lstm_steps: int = setting(
         0,
         "steps of the learned optimizer; 0: 12 where a class has one example, else 5, as the paper",
-        search=(1, 20),
+        search=(1, 12),  # what an outer step takes grows with steps times units
     )
     lstm_units: int = setting(
         20,
         "units of the LSTM that reads a coordinate's gradients",
         at_least=1,
-        search=[10, 20, 40],
+        search=[5, 10, 20],
     )
     step_scale: float = setting(
         100.0,
