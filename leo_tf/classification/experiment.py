@@ -141,14 +141,29 @@ def export_best(
     Raises:
       FileNotFoundError, ValueError: one line, if there is none yet, or about the data.
     """
+    classifier, train, step = restored(config, folder, data_path)
+    if step is not None:
+        print(f"{folder}: not finished; its best model is of step {step}")
+    export(classifier, train.dim, folder.saved_model, {**config.flat(), **folder.origin()})
+
+
+def restored(
+    config: Config, folder: RunFolder, data_path: str | os.PathLike | None = None
+) -> tuple[Classifier, EmbeddingSet, int | None]:
+    """Make a run's classifier again, as its best validation found it.
+
+    Returns:
+      The classifier; what it was trained on; the step, None where there is nothing to train.
+
+    Raises:
+      FileNotFoundError, ValueError: one line, if there is none yet, or about the data.
+    """
     train = inputs.load_train(config.experiment, data_path)
     classifier = make(config, train)
     state = prepare(config, classifier, folder)
     if state is None:
         classifier.fit_to_base(train, config.experiment.seed)
-    else:
-        print(f"{folder}: not finished; its best model is of step {state.require_best()}")
-    export(classifier, train.dim, folder.saved_model, {**config.flat(), **folder.origin()})
+    return classifier, train, state and state.require_best()
 
 
 def train(
