@@ -1,51 +1,69 @@
-"""Draw the paper's figures from a finished run.
+"""Draw the paper's figures from finished runs.
 
 Usage: python -m leo_tf.figures --figure=2 --run_dir=runs/sines_and_lines/seed0
+       python -m leo_tf.figures --figure=3 --run_dir=runs/glyphs_5way_1shot/seed0
+       python -m leo_tf.figures --figure=4 --run_dir=runs/glyphs_5way_1shot/seed0
 
 Figure 2 shows few-shot regression: tasks that the sampled models fit well within one family, and
-ambiguous ones, where both a line and a sine may be the truth and the samples show both.
+ambiguous ones, where both a line and a sine may be the truth and the samples show both. Figure 3
+shows LEO's codes of classes before and after adaptation. Figure 4 compares LEO, the conditional
+generator with fine-tuning and Meta-SGD: curvature, singular values, lengths of steps. These two
+also say what was measured, and write the numbers behind the plot to a .csv beside the PNG.
 """
 
 import importlib
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import flags
 
 from data_pipeline import command_line
+from data_pipeline.datasets import DATA_PATH
 from data_pipeline.seeds import BOUND
-from leo_tf.config import make_config
-from leo_tf.reports import FIGURES
+from leo_tf.reports.asked import (
+    FIGURES,
+    Asked,
+    check_flags,
+    default_folder,
+    find_runs,
+    load,
+    png_of,
+)
 from leo_tf.startup import start_tensorflow
-from leo_tf.training.run_folder import RunFolder
 
 FLAGS = flags.FlagValues()
-define = command_line.definer(FLAGS)
+define, path, integer = command_line.definer(FLAGS), command_line.path, flags.DEFINE_integer
 meaning = f"number in the paper: {', '.join(FIGURES)}"
 define(flags.DEFINE_enum, "figure", "2", meaning, enum_values=list(FIGURES))
-run_dir = make_config(dataset=FIGURES["2"]).run_dir
-define(command_line.path, "run_dir", run_dir, "folder of the run")
+meaning = "; ".join(dict.fromkeys(map(default_folder, FIGURES)))
+define(path, "run_dir", None, f"folder of the run [{meaning}]")
+beside = "folder of that run, of figure 4 [beside the other, where leo_tf.run puts it]"
+define(path, "generator_finetuning_dir", None, beside)
+define(path, "meta_sgd_dir", None, beside)
+define(path, "data_path", DATA_PATH, "folder of the data sets, of figures 3 and 4")
 define(command_line.output, "output", None, "PNG to write [<run_dir>/figure<number>.png]")
+define(integer, "episodes", 1000, "episodes that figures 3 and 4 show", lower_bound=1)
 seeds = {"lower_bound": 0, "upper_bound": BOUND - 1}
-define(flags.DEFINE_integer, "seed", 1, "decides the tasks that are shown", **seeds)
+define(integer, "seed", 1, "decides the tasks that are shown, and t-SNE's start", **seeds)
 
 
 def main() -> None:
     """Draw as the flags say."""
-    folder, dataset = RunFolder(FLAGS.run_dir), FIGURES[FLAGS.figure]
-    output = Path(FLAGS.output or folder.figure(FLAGS.figure))
     with command_line.flags_at_fault():
-        config, finished = folder.read() if folder.config.is_file() else (None, None)
-        if finished is None or config.experiment.dataset != dataset:
-            raise ValueError(
-                f"{folder}: no finished run of {dataset}; make one by python -m leo_tf.run "
-                f"--dataset={dataset}"
-            )
-        command_line.check_file("output", output)
+        figure = FIGURES[FLAGS.figure]
+        check_flags(figure, [name for name in FLAGS if FLAGS[name].present])
+        first, *others = figure.roles
+        folders = {role: FLAGS[f"{role}_dir"].value for role in others}
+        folders[first] = FLAGS.run_dir or default_folder(FLAGS.figure)
+        runs = find_runs(figure, folders)
+        png = png_of(FLAGS.output or runs[first].folder.figure(FLAGS.figure))
+        given = FLAGS.seed, FLAGS.episodes, FLAGS.data_path
+        asked = Asked(figure, runs, png, *given)
+        for file in asked.files:
+            command_line.check_file("output", str(file))
+    asked = load(asked)
     start_tensorflow()
-    figure = importlib.import_module(f"leo_tf.reports.figure_{FLAGS.figure}")
-    figure.draw(folder, output, FLAGS.seed)
-    print(output)
+    drawn = importlib.import_module(f"leo_tf.reports.figure_{FLAGS.figure}").draw(asked)
+    print("\n".join([*drawn, *map(str, asked.files)]))
 
 
 def cli(argv: Sequence[str] | None = None) -> None:

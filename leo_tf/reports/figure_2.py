@@ -1,7 +1,5 @@
 """Figure 2 of the paper: sampled models of few-shot regression tasks."""
 
-import os
-
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -11,7 +9,7 @@ from leo_tf.regression.evaluation import are_ambiguous, are_sines
 from leo_tf.regression.export import load, predict_tasks
 from leo_tf.regression.stream import held_out_tasks
 from leo_tf.regression.task_files import ARRAYS
-from leo_tf.training.run_folder import RunFolder
+from leo_tf.reports.asked import Asked
 
 POOL = 3000  # tasks to choose from
 GRID = 200  # points of a curve
@@ -20,18 +18,20 @@ SAMPLES = 12
 TRUTH, SINE, LINE = "black", "tab:blue", "tab:orange"
 
 
-def draw(folder: RunFolder, path: str | os.PathLike, seed: int) -> None:
+def draw(asked: Asked) -> list[str]:
     """Draw two rows of panels: tasks of one clear family, and ambiguous ones.
 
     The tasks are the first of a random sequence that qualify, by the exact posterior alone: what
     the model makes of them plays no part.
 
     Args:
-      folder: a finished run.
-      path: PNG to write.
-      seed: decides the tasks.
+      asked: the run, where to draw it; its seed decides the tasks.
+
+    Returns:
+      Nothing that was measured.
     """
-    tasks = held_out_tasks(seed, POOL, "figure 2", grid=GRID)
+    folder = asked.runs["functions"].folder
+    tasks = held_out_tasks(asked.seed, POOL, "figure 2", grid=GRID)
     sine = posterior.fit(tasks.support, tasks.support_labels).sine_probability
     chosen = np.concatenate([clear_tasks(sine), ambiguous_tasks(sine)])
     arrays = {name: tasks[i][chosen] for i, name in enumerate(ARRAYS)}
@@ -51,7 +51,8 @@ def draw(folder: RunFolder, path: str | os.PathLike, seed: int) -> None:
     panels[0, 0].set_ylabel("one family clear")
     panels[1, 0].set_ylabel("ambiguous")
     figure.legend(handles=_legend(), loc="outside lower center", ncols=4, frameon=False)
-    figure.savefig(path, dpi=80)
+    figure.savefig(asked.path, dpi=80)
+    return []
 
 
 def _draw_samples(panel, x, samples, sines):
