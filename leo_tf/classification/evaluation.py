@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,9 @@ from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import default_queries as default_queries
 from data_pipeline.episodes import EpisodeIndices, EpisodeSampler
 from data_pipeline.streams import stream_seed, unrewritten
+from leo_tf.classification.accuracies import Accuracy as Accuracy
+from leo_tf.classification.accuracies import Outcomes as Outcomes
+from leo_tf.classification.accuracies import summarise as summarise
 from leo_tf.classification.linear import Fitted, judge
 from leo_tf.meta.accuracy import share_right
 from leo_tf.meta.classifier import Classifier, check_served, weights_and_biases
@@ -23,13 +26,6 @@ MOST_PAIRS = 2**18  # of support examples in them, which models that compare all
 MOST_GATHERED = 2**25  # numbers of the queries that are gathered together
 
 
-class Outcomes(NamedTuple):
-    """What a classifier made of each episode."""
-
-    accuracies: np.ndarray  # [episodes], in [0, 1]
-    finite: np.ndarray  # bool [episodes]: what was fitted to the support gives finite scores
-
-
 class Judge(NamedTuple):
     """What is asked about each episode: functions that return a tuple of tensors [tasks, ...]."""
 
@@ -37,40 +33,6 @@ class Judge(NamedTuple):
     linear: Callable[[EpisodeSampler, EpisodeIndices, Fitted, tf.Tensor | None], tuple]
     # Of any other: indices, scores [tasks, n, way], labels [tasks, n].
     scored: Callable[[EpisodeIndices, tf.Tensor, tf.Tensor], tuple]
-
-
-class Accuracy(NamedTuple):
-    """Mean accuracy over episodes."""
-
-    mean: float  # percent
-    ci95: float | None  # percent, half the width of the 95 % interval of the mean; None of one
-    episodes: int
-    not_finite: int = 0  # episodes that the classifier had no finite answer to
-
-    def __str__(self) -> str:
-        text = f"{self.mean:.2f} ± {'-' if self.ci95 is None else format(self.ci95, '.2f')} %"
-        if self.not_finite:
-            text += f" ({self.not_finite} of {self.episodes} episodes not finite)"
-        return text
-
-
-def summarise(outcomes: Outcomes | Sequence[float] | np.ndarray) -> Accuracy:
-    """Mean and 95 % interval (normal approximation, over episodes) of accuracies in [0, 1].
-
-    An accuracy that is not finite is that of an episode without a finite answer: 0.
-
-    Raises:
-      ValueError: of no episodes there is no mean.
-    """
-    if not isinstance(outcomes, Outcomes):
-        outcomes = Outcomes(np.asarray(outcomes, np.float64), np.isfinite(outcomes))
-    if not len(outcomes.accuracies):
-        raise ValueError("no episodes were evaluated: there is no accuracy; ask for at least 1")
-    finite = outcomes.finite & np.isfinite(outcomes.accuracies)
-    accuracies = np.where(np.isfinite(outcomes.accuracies), outcomes.accuracies, 0.0)
-    accuracies, count = accuracies.astype(np.float64), len(accuracies)
-    ci95 = 196 * accuracies.std(ddof=1) / math.sqrt(count) if count > 1 else None
-    return Accuracy(100 * accuracies.mean(), ci95, count, int((~finite).sum()))
 
 
 class AccuracyValidation:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from data_pipeline.episode_sizes import QUERIES_AND_SHOT
-from leo_tf.config.methods import METHODS
+from leo_tf.config.methods import METHODS, title
 from leo_tf.published.accuracies import BOTH
 
 EPISODES = 10_000  # of the published test
@@ -48,6 +48,28 @@ def saw_its_classes(result: Mapping[str, Any], method: str) -> bool:
     dataset, _, splits = name.rpartition("/")
     of_these = dataset.rpartition("/")[0] == result["dataset"]  # whichever crop
     return of_these and result["split"] in splits.split("+")
+
+
+def circumstances(result: Mapping[str, Any], method: str) -> list[str]:
+    """List what a reader must know of how a result came about, a sentence each."""
+    found, trains = [], training(result, method) != NOTHING
+    if result.get("class_split"):
+        found.append(f"Classes were shared out {result['class_split']}, see classes.json.")
+    if not result.get("validated", True) and trains:
+        found.append("There is no val: the result is the last step, which nothing chose.")
+    if result.get("centre"):
+        found.append("The mean of the training embeddings was subtracted (--centre).")
+    trained = [result.get(f"train_{name}") or result[name] for name in ("way", "shot")]
+    if trained != [result["way"], result["shot"]] and trains:
+        found.append(f"Trained on {trained[0]}-way {trained[1]}-shot episodes (--train_way).")
+    if result.get("queries_together"):
+        seen = result["queries_together"]
+        found.append(f"{title(method)} sees {seen} queries of a class at once.")
+    if saw_its_classes(result, method):
+        found.append(f"Classes of {result['split']} were trained on: no test of new ones.")
+    if result.get("allow_overlap"):
+        found.append("The splits may share embeddings (--allow_overlap), so not all need be new.")
+    return found
 
 
 def differences(result: Mapping[str, Any], method: str) -> list[str]:

@@ -12,13 +12,14 @@ import tqdm
 from data_pipeline import atomic, console, paths
 from data_pipeline.embeddings import EmbeddingSet
 from leo_tf import methods
+from leo_tf.classification.accuracies import summarise
 from leo_tf.classification.confusion import Confusion, confusion
-from leo_tf.classification.evaluation import Evaluator, default_queries, summarise
+from leo_tf.classification.evaluation import Evaluator, default_queries
 from leo_tf.classification.protocol import (
     NOTHING,
     UNKNOWN,
+    circumstances,
     differences,
-    saw_its_classes,
     training,
 )
 from leo_tf.config.methods import BASELINE, DEFAULT, METHODS
@@ -129,21 +130,7 @@ def table(result: Mapping[str, Any]) -> str:
     as_published = result["split"] == "test" and not result.get("class_split")
     others = published(*setting) if as_published else []
     notes = ["± is the 95 % interval of the mean over the episodes."]
-    if result.get("class_split"):
-        notes.append(f"Classes were shared out {result['class_split']}, see classes.json.")
-    if not result.get("validated", True) and training(result, method) != NOTHING:
-        notes.append("There is no val: the result is the last step, which nothing chose.")
-    if result.get("centre"):
-        notes.append("The mean of the training embeddings was subtracted (--centre).")
-    trained = [result.get(f"train_{name}") or result[name] for name in ("way", "shot")]
-    if trained != [result["way"], result["shot"]] and training(result, method) != NOTHING:
-        notes.append(f"Trained on {trained[0]}-way {trained[1]}-shot episodes (--train_way).")
-    if result.get("queries_together"):
-        notes.append(f"{title} sees {result['queries_together']} queries of a class at once.")
-    if saw_its_classes(result, method):
-        notes.append(f"Classes of {result['split']} were trained on: no test of new ones.")
-    if result.get("allow_overlap"):
-        notes.append("The splits may share embeddings (--allow_overlap), so not all need be new.")
+    notes += circumstances(result, method)
     if others:
         told = (
             textwrap.wrap(each, WIDTH, initial_indent="- ", subsequent_indent="  ")

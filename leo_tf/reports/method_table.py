@@ -118,7 +118,7 @@ def record(study: Study, row: Row) -> dict[str, Any]:
         "minus_leo_ci95_over_episodes": apart and apart.over_episodes,
         "centre_adds": row.centred and row.centred.mean,
         "centre_adds_ci95": row.centred and row.centred.over_episodes,
-        "printed": printed(study.dataset, row),
+        "printed": printed(study.dataset, method_of(row.name), row.shot),
         "parameters": row.parameters,
         "train_seconds": row.train_seconds,
         "adapt_microseconds": row.adapt_microseconds,
@@ -127,14 +127,14 @@ def record(study: Study, row: Row) -> dict[str, Any]:
     }
 
 
-def printed(dataset: str, row: Row) -> str | None:
-    """Return what a paper prints for a row's method, and of which data; None if it prints nothing.
+def printed(dataset: str, method: str, shot: int) -> str | None:
+    """Return what a paper prints for a method, and of which data; None if it prints nothing.
 
     That of the data set if there is one, else of miniImageNet, else of tieredImageNet.
     """
-    name = PRINTED.get(method_of(row.name))
+    name = PRINTED.get(method)
     for of_data in dict.fromkeys([dataset, *ORDER]):
-        for each in published_rows(of_data, row.shot) if of_data in ORDER else []:
+        for each in published_rows(of_data, shot) if of_data in ORDER else []:
             if each.method == name and each.crop != "multiview":
                 interval = "" if each.interval is None else f" ± {each.interval:.2f}"
                 return f"{each.accuracy:.2f}{interval}, {of_data}"
@@ -152,7 +152,7 @@ def _cells(study, row):
         _half(row.accuracy.over_episodes),
         "" if row.difference is None else _difference(row.difference),
         "-" if row.centred is None else _difference(row.centred),
-        printed(study.dataset, row) or "-",
+        printed(study.dataset, method_of(row.name), row.shot) or "-",
         "-" if row.parameters is None else f"{row.parameters:,}",
         "-" if row.train_seconds is None else f"{row.train_seconds:.0f}{mark}",
         "-" if row.adapt_microseconds is None else f"{row.adapt_microseconds:.0f}{mark}",

@@ -1,17 +1,19 @@
 """Runs of a study side by side: means and intervals over seeds and episodes, and differences."""
 
 import math
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from leo_tf.classification.accuracies import summarise
 from leo_tf.config.methods import DEFAULT
 from leo_tf.studies.plan import CENTRED, COST, Study
 from leo_tf.training.run_folder import RunFolder, read_json, write_json
 
 DIFFERENCES = "differences.json"
-OFF_CHANCE = 1.0  # percent by which guessing may be off in a test
 
 
 class Mean(NamedTuple):
@@ -96,9 +98,14 @@ def _row(study, name, shot, kept):
         all(each["alone"] for each in costs),
         sum(each["not_finite_episodes"] for each in results),
         results[0].get("queries_together"),
-        sum(each["test_accuracy"] < 100 / study.way + OFF_CHANCE for each in results),
+        sum(is_at_chance(each["test_accuracy"], study.way) for each in results),
         mean_of([centred["mean"]], [centred["ci95"]]) if centred else None,
     )
+
+
+def is_at_chance(accuracy: float, way: int) -> bool:
+    """Whether an accuracy, in percent, is that of guesses, or one more, which a test is off by."""
+    return accuracy < 100 / way + 1
 
 
 def _median(costs, name):
@@ -122,13 +129,41 @@ def _differences(study) -> dict[str, Any]:
             for name in study.rows:
                 found = _accuracies(study.run(name, shot, seed))
                 if name != DEFAULT and found is not None and of_leo is not None:
-                    kept[_key(name, shot, seed)] = _paired(found, of_leo)
+                    kept[_key(name, shot, seed)] = paired(found, of_leo)
                 centred = _accuracies(study.run(name, shot, seed, centre=True))
                 if found is not None and centred is not None:
-                    kept[_key(name, shot, seed) + CENTRED] = _paired(centred, found)
+                    kept[_key(name, shot, seed) + CENTRED] = paired(centred, found)
     if kept:
         write_json(path, dict(sorted(kept.items())))
     return kept
+
+
+def kept_difference(folder: RunFolder) -> tuple[Path, dict[str, float | None]] | None:
+    """Return what the study of a run keeps of its difference to LEO.
+
+    Args:
+      folder: of the run.
+
+    Returns:
+      The folder of LEO's run, and {"mean", "ci95"} in percent; None if nothing is kept of it.
+
+    Raises:
+      ValueError: one line, if the study's file is damaged.
+    """
+    path = folder.path.absolute()
+    names = "/".join(path.parts[-2:])
+    sizes = re.fullmatch(r"\d+way_(\d+)shot/seed(\d+)", names)
+    file = path.parents[min(2, len(path.parents) - 1)] / DIFFERENCES
+    if sizes is None or not file.is_file():
+        return None
+    entry = read_json(file, "remove it").get(_key(path.parts[-3], *sizes.groups()))
+    if entry is None:
+        return None
+    try:
+        mean, ci95 = float(entry["mean"]), entry["ci95"]
+        return file.parent / DEFAULT / names, {"mean": mean, "ci95": ci95 and float(ci95)}
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{file}: its difference is {entry!r}; remove it") from None
 
 
 def _accuracies(folder: RunFolder):
@@ -138,10 +173,18 @@ def _accuracies(folder: RunFolder):
     return np.load(folder.episodes).astype(np.float64)
 
 
-def _paired(found, of_leo):
-    """Mean and half the 95 % interval of differences on the same episodes, in percent."""
-    from leo_tf.classification.evaluation import summarise  # --help needs no TensorFlow
+def paired(found: np.ndarray, of_leo: np.ndarray) -> dict[str, float | None]:
+    """Compare two runs on the same episodes.
 
+    Args:
+      found, of_leo: their accuracies in each, [episodes], in [0, 1].
+
+    Returns:
+      {"mean", "ci95"} of the difference, in percent: half the interval is None of one episode.
+
+    Raises:
+      ValueError: one line, if the runs were tested on different numbers of episodes.
+    """
     if len(found) != len(of_leo):
         raise ValueError(
             f"runs tested on {len(found)} and on {len(of_leo)} episodes cannot be paired; give "

@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from data_pipeline import atomic, paths
 from leo_tf.config import Config
 from leo_tf.config.methods import own
-from leo_tf.training.run_folder import FORMAT, STREAM, RunFolder, steps_in, write_json
-
-ELSEWHERE = "choose another --run_dir"
+from leo_tf.training.run_folder import ELSEWHERE, FORMAT, STREAM, RunFolder, steps_in, write_json
 
 
 def check(folder: RunFolder, config: Config, data: Mapping[str, str] | None = None) -> None:

@@ -2,17 +2,19 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leo_tf.training.run_folder import RunFolder
-from leo_tf.training.run_state import RunState
+
+if TYPE_CHECKING:  # reports need no TensorFlow
+    from leo_tf.training.run_state import RunState
 
 
 class DivergedRunError(ValueError):
     """Training ended without any model that is finite and gave finite answers when validated."""
 
 
-def conclude(state: RunState, steps: int, name: str | None = None) -> dict[str, Any]:
+def conclude(state: "RunState", steps: int, name: str | None = None) -> dict[str, Any]:
     """Give a trained model the variables of its run's result.
 
     Args:

@@ -10,7 +10,8 @@ import tensorflow as tf
 from leo_tf.meta.model import MetaModel
 from leo_tf.training import older_metrics
 from leo_tf.training.callbacks import Progress, SaveRun, StopOnSignal, TellNonFinite
-from leo_tf.training.metrics import IntervalMetrics, drop_rows_after, writers
+from leo_tf.training.metrics import IntervalMetrics, writers
+from leo_tf.training.metrics_rows import drop_rows_after
 from leo_tf.training.run_state import RunState
 from leo_tf.training.validation import MetaValidation, Validation
 

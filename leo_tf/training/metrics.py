@@ -5,22 +5,17 @@ that `IntervalMetrics` adds. runs/README.md lists them, with their units.
 """
 
 import csv
-import io
 import math
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from data_pipeline import atomic
 from leo_tf.training.callbacks import Logs
+from leo_tf.training.metrics_rows import NAN_GUARD, read_rows, write_rows
 from leo_tf.training.run_folder import RunFolder
 from leo_tf.training.run_state import RunState
-
-NAN_GUARD = "nan_guard_steps"  # column of the steps in which the NaN guard acted
-Rows = list[list[str]]
 
 
 class IntervalMetrics(keras.callbacks.Callback):
@@ -74,37 +69,3 @@ class MetricsFile(keras.callbacks.Callback):
             write_rows(self.path, header, [r + [""] * (len(header) - len(r)) for r in rows])
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.writer(file).writerow([row.get(name, "") for name in header])
-
-
-def read_rows(path: str | os.PathLike) -> tuple[list[str], Rows]:
-    """Read the header and the rows of a metrics.csv; nothing if there is no file."""
-    if not Path(path).exists():
-        return [], []
-    with open(path, newline="", encoding="utf-8") as file:
-        header, *rows = [*csv.reader(file)] or [[]]
-    return header, rows
-
-
-def write_rows(path: str | os.PathLike, header: Sequence[str], rows: Rows) -> None:
-    """Write a metrics.csv that appears whole or not at all; an empty file of no columns."""
-    with atomic.writer(Path(path)) as file:
-        text = io.TextIOWrapper(file, "utf-8", newline="")
-        csv.writer(text).writerows([header, *rows] if header else [])
-        text.flush()
-        text.detach()
-
-
-def drop_rows_after(path: str | os.PathLike, step: int) -> None:
-    """Remove the rows of a metrics.csv that lie after a step, and a last one cut short.
-
-    A run killed between writing its metrics and saving itself repeats the steps between.
-
-    Args:
-      path: the file; nothing happens if there is none.
-      step: the step from which the run resumes.
-    """
-    if not Path(path).exists():
-        return
-    header, rows = read_rows(path)
-    kept = [r for r in rows if len(r) == len(header) and float(r[header.index("step")]) <= step]
-    write_rows(path, header, kept)

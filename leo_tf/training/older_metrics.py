@@ -1,11 +1,18 @@
 """Figures that version 0.1 wrote while it trained, in other units than now."""
 
+from collections.abc import Sequence
+
 from leo_tf.config.methods.meta_learner import MetaLearner
-from leo_tf.training.metrics import NAN_GUARD, read_rows, write_rows
+from leo_tf.training.metrics_rows import NAN_GUARD, read_rows, write_rows
 from leo_tf.training.run_folder import RunFolder
 
 SHARES = ("accuracy", "val_accuracy")  # were in [0, 1], are in percent
 WEIGHTED = ("l2_penalty", "orthogonality_penalty")  # had their weights, have none
+
+
+def are_older(header: Sequence[str]) -> bool:
+    """Return whether version 0.1 wrote metrics of these columns: their shares are no percent."""
+    return bool(header) and NAN_GUARD not in header
 
 
 def convert(folder: RunFolder, settings: MetaLearner) -> None:
@@ -18,7 +25,7 @@ def convert(folder: RunFolder, settings: MetaLearner) -> None:
       settings: of the model, which know the weights. A penalty of weight 0 is left empty.
     """
     header, rows = read_rows(folder.metrics)
-    if not header or NAN_GUARD in header:
+    if not are_older(header):
         return
     weights = {name: getattr(settings, f"{name}_weight", None) for name in WEIGHTED}
     factors = {name: 100.0 for name in SHARES}

@@ -18,7 +18,7 @@ FORMAT = 3
 # half-way then cannot go on. Files without a number are of stream 1.
 STREAM = 2
 BESIDE: dict[str, Any] = {"format": 1, "stream": 1, "origin": {}}  # settings; in older files
-
+ELSEWHERE = "choose another --run_dir"
 
 ABOUT = Path("assets.extra") / "about.json"  # of a SavedModel, where TensorFlow leaves room
 
@@ -132,11 +132,14 @@ class RunFolder:
         """
         return self.written()[1]["origin"]
 
-    def read(self, with_model: bool = False) -> tuple[Config, dict[str, Any] | None]:
+    def read(
+        self, with_model: bool = False, remedy: str = ELSEWHERE
+    ) -> tuple[Config, dict[str, Any] | None]:
         """Return the configuration of a run, and its result, or None if it is not finished.
 
         Args:
           with_model: whether a finished run must have its SavedModel, too.
+          remedy: what to do about a configuration that cannot be read.
 
         Raises:
           FileNotFoundError, ValueError: one line, if there is no run in the folder, or its
@@ -146,7 +149,7 @@ class RunFolder:
             raise FileNotFoundError(
                 f"{self}: no run here (it has no {self.config.name}); give the --run_dir of one"
             )
-        config = self.written()[0]
+        config = self.written(remedy)[0]
         if not self.result.is_file():
             return config, None
         result = read_json(self.result, "give the same command again, which tests again")
@@ -196,10 +199,13 @@ class RunFolder:
         """Return the steps of the checkpoints that are there, in order."""
         return steps_in(self.checkpoints)
 
-    def written(self) -> tuple[Config, dict[str, Any]]:
+    def written(self, remedy: str = ELSEWHERE) -> tuple[Config, dict[str, Any]]:
         """Return the configuration that is there, and what its file holds beside it.
 
         That is {"format": number, "stream": number, "origin": see `origin`}.
+
+        Args:
+          remedy: what to do if it cannot be read.
 
         Raises:
           ValueError: one line, if it cannot be read.
@@ -217,9 +223,7 @@ class RunFolder:
         except OSError as error:
             raise ValueError(f"{self.config}: cannot be read ({error.strerror})") from None
         except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"{self.config}: not a configuration ({error}); choose another --run_dir"
-            ) from None
+            raise ValueError(f"{self.config}: not a configuration ({error}); {remedy}") from None
 
 
 def steps_in(folder: Path) -> list[int]:

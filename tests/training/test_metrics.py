@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from leo_tf.config.methods.leo import LEOSettings
-from leo_tf.training.metrics import MetricsFile, drop_rows_after
+from leo_tf.training.metrics import MetricsFile
+from leo_tf.training.metrics_rows import drop_rows_after
 from leo_tf.training.older_metrics import convert
 from leo_tf.training.run_folder import RunFolder
 

@@ -1,0 +1,46 @@
+"""The rows of a metrics.csv, read and written; needs no TensorFlow."""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_pipeline import atomic
+
+NAN_GUARD = "nan_guard_steps"  # column of the steps in which the NaN guard acted
+Rows = list[list[str]]
+
+
+def read_rows(path: str | os.PathLike) -> tuple[list[str], Rows]:
+    """Read the header and the rows of a metrics.csv; nothing if there is no file."""
+    if not Path(path).exists():
+        return [], []
+    with open(path, newline="", encoding="utf-8") as file:
+        header, *rows = [*csv.reader(file)] or [[]]
+    return header, rows
+
+
+def write_rows(path: str | os.PathLike, header: Sequence[str], rows: Rows) -> None:
+    """Write a metrics.csv that appears whole or not at all; an empty file of no columns."""
+    with atomic.writer(Path(path)) as file:
+        text = io.TextIOWrapper(file, "utf-8", newline="")
+        csv.writer(text).writerows([header, *rows] if header else [])
+        text.flush()
+        text.detach()
+
+
+def drop_rows_after(path: str | os.PathLike, step: int) -> None:
+    """Remove the rows of a metrics.csv that lie after a step, and a last one cut short.
+
+    A run killed between writing its metrics and saving itself repeats the steps between.
+
+    Args:
+      path: the file; nothing happens if there is none.
+      step: the step from which the run resumes.
+    """
+    if not Path(path).exists():
+        return
+    header, rows = read_rows(path)
+    kept = [r for r in rows if len(r) == len(header) and float(r[header.index("step")]) <= step]
+    write_rows(path, header, kept)
