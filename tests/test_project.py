@@ -67,6 +67,7 @@ def test_wheel_holds_both_packages_and_the_default_data(wheel):
     built = {str(p.relative_to(TOP)) for p in (TOP / "data_pipeline").glob("*/network.npz")}
     assert len(built) == 2 and built <= files
     assert {f"{package}/py.typed" for package in PACKAGES} <= files
+    assert {f"leo_tf/reports/page.{ending}" for ending in ("html.jinja", "css")} <= files
     tops = {name.split("/")[0] for name in files}
     assert {t for t in tops if not t.endswith(".dist-info")} == set(PACKAGES)
 
@@ -87,6 +88,10 @@ def test_every_command_leads_to_a_function(wheel):
     parser.read_string(metadata_file(wheel, "entry_points.txt"))
     commands = dict(parser["console_scripts"])
     assert {"leo-tf-run", "leo-tf-evaluate", "leo-tf-verify", "leo-tf-download"} <= set(commands)
+    doors = {
+        path.stem for path in (TOP / "leo_tf").glob("*.py") if "def cli(" in path.read_text("utf-8")
+    }
+    assert {f"leo-tf-{door}" for door in doors} <= set(commands)
     for target in commands.values():
         module, function = target.split(":")
         source = wheel.read(module.replace(".", "/") + ".py").decode()

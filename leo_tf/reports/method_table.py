@@ -5,7 +5,7 @@ from typing import Any
 
 from data_pipeline import atomic
 from leo_tf import markdown
-from leo_tf.config.methods import DEFAULT, METHODS
+from leo_tf.config.methods import BASELINE, DEFAULT, METHODS
 from leo_tf.published.reference import rows as published_rows
 from leo_tf.reports import method_plot
 from leo_tf.studies.comparison import Mean, Row
@@ -52,7 +52,10 @@ PRINTED = {
     "relation": "Relation Net",
     "tpn": "Transductive Prop. Nets",
 }
-BASELINE = "nearest_centroid"  # what a method that learns should be above
+PRINTED_ARE = (
+    "Printed figures are of the papers' own networks (of LEO and its variants: of the released "
+    "embeddings), so they say nothing of this table's order."
+)
 ORDER = ("miniImageNet", "tieredImageNet")  # whose printed figures stand beside other data
 
 
@@ -176,10 +179,9 @@ def _notes(study, rows):
         "± seeds is half the 95 % interval of Student's t over the runs' seeds, ± episodes that of "
         "the mean over their test episodes (normal). A difference to LEO is paired on the same "
         "episodes of the same seeds; its ± is the larger of the two. What --centre adds is paired, "
-        "too, of one run with the settings that were chosen without it. Printed figures are of the "
-        "papers' own networks (of LEO and its variants: of the released embeddings), so they say "
-        "nothing of this table's order. Adaptation is timed over 100 tasks together, a task's "
-        "share. Parameters are what training decides."
+        "too, of one run with the settings that were chosen without it. "
+        f"{PRINTED_ARE} Adaptation is timed over 100 tasks together, a task's share. Parameters "
+        "are what training decides."
     )
     if not all(row.alone for row in rows):
         yield "\\* measured while other runs shared the machine."

@@ -108,7 +108,10 @@ def test_every_command_tells_its_version(quick, name):
     assert done.stdout == f"leo-tf {leo_tf.__version__}\n"
 
 
-@pytest.mark.parametrize("module", ["leo_tf.run", "leo_tf.evaluate", "leo_tf.verify"])
+HELPED = ["leo_tf.run", "leo_tf.evaluate", "leo_tf.verify", "leo_tf.report"]
+
+
+@pytest.mark.parametrize("module", HELPED)
 def test_help_starts_with_what_the_command_does(quick, module):
     done = quick(module, "--help")
     assert (done.returncode, done.stderr) == (0, "")
