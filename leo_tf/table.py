@@ -63,12 +63,9 @@ def _study():
     chosen = settings.configuration(FLAGS, OF_DATA, experiment="classification").experiment
     rows = plan.chosen_rows(FLAGS.methods.split(","))
     shots, seeds = tuple(FLAGS.shot), tuple(FLAGS.seeds)
-    spent = FLAGS.trials, FLAGS.trial_steps, FLAGS.steps, FLAGS.test_episodes
-    of_data = (getattr(chosen, name) for name in OF_DATA)
-    budget = plan.Budget(*spent)
-    return plan.Study(
-        FLAGS.out, *of_data, shots, seeds, rows, budget, FLAGS.data_path, FLAGS.centre
-    )
+    budget = plan.Budget(FLAGS.trials, FLAGS.trial_steps, FLAGS.steps, FLAGS.test_episodes)
+    sizes = (*(getattr(chosen, name) for name in OF_DATA), shots, seeds)
+    return plan.Study(FLAGS.out, *sizes, rows, budget, FLAGS.data_path, FLAGS.centre)
 
 
 def cli(argv: Sequence[str] | None = None) -> None:

@@ -54,7 +54,6 @@ def draw(
     """
     import matplotlib
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     with matplotlib.rc_context(AS_TEXT):
         figure = Figure(figsize=SIZE, layout="constrained")
@@ -70,21 +69,28 @@ def draw(
                 axes.plot([step], [value], "o", color=SERIES, markersize=5)
         if limits:
             axes.set_ylim(*limits)
-        axes.set_xlabel("outer steps", fontsize=9, color=INK)
-        axes.set_ylabel(LABELS[curves[0].column], fontsize=9, color=INK)
-        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
-        axes.yaxis.set_major_locator(MaxNLocator(5))
-        axes.tick_params(labelsize=9, color=RULE, labelcolor=INK, length=3)
-        axes.grid(axis="y", color=RULE, linewidth=0.6)
-        axes.set_axisbelow(True)
-        for side, spine in axes.spines.items():
-            spine.set_visible(side in ("left", "bottom"))
-            spine.set_color(RULE)
+        _in_the_pages_style(axes, LABELS[curves[0].column])
         file = io.StringIO()
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(file, format="svg", transparent=True, metadata=nothing)
     return _inlined(file.getvalue(), name)
+
+
+def _in_the_pages_style(axes: Any, label: str) -> None:
+    """Give axes their labels, few ticks, and the colours that the page decides."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.set_xlabel("outer steps", fontsize=9, color=INK)
+    axes.set_ylabel(label, fontsize=9, color=INK)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.tick_params(labelsize=9, color=RULE, labelcolor=INK, length=3)
+    axes.grid(axis="y", color=RULE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(RULE)
 
 
 def limits_of(curves: Sequence[Curve]) -> tuple[float, float] | None:
