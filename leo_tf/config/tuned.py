@@ -59,6 +59,19 @@ BY_TRIALS: dict[str, dict[str, dict[str, Any]]] = {
             "inner_rate": 0.02422,
             "inner_batch": 22,
         },
+        "meta_lstm": {
+            "outer_lr": 0.001946,
+            "lstm_steps": 10,
+            "lstm_units": 5,
+            "step_scale": 7.64,
+        },
+        "snail": {
+            "outer_lr": 0.00195,
+            "embedding_size": 258,
+            "hidden_units": 128,
+            "filters": 32,
+            "key_size": 32,
+        },
         "platipus": {
             "outer_lr": 0.0006681,
             "learner_units": 32,
