@@ -61,8 +61,8 @@ def main() -> int:
 def _study():
     """Return the study that the flags ask for."""
     chosen = settings.configuration(FLAGS, OF_DATA, experiment="classification").experiment
-    rows = plan.chosen_rows(FLAGS.methods.split(","))
     shots, seeds = tuple(FLAGS.shot), tuple(FLAGS.seeds)
+    rows = plan.chosen_rows(FLAGS.methods.split(","), chosen.dataset, shots)
     budget = plan.Budget(FLAGS.trials, FLAGS.trial_steps, FLAGS.steps, FLAGS.test_episodes)
     sizes = (*(getattr(chosen, name) for name in OF_DATA), shots, seeds)
     return plan.Study(FLAGS.out, *sizes, rows, budget, FLAGS.data_path, FLAGS.centre)

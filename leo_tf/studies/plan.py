@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline import paths
-from leo_tf.config import Config, make_config, methods
+from leo_tf.config import Config, make_config, methods, presets
 from leo_tf.config.methods import DEFAULT, METHODS
 from leo_tf.training.run_folder import RunFolder
 
@@ -127,16 +127,25 @@ def title(row: str) -> str:
     return f"{of_method}, its full preset" if row.endswith(PRESET) else of_method
 
 
-def chosen_rows(asked: Sequence[str]) -> tuple[str, ...]:
+def chosen_rows(asked: Sequence[str], dataset: str, shots: Sequence[int]) -> tuple[str, ...]:
     """Return the rows that are asked for by name, "all" standing for every one.
+
+    Rows of a full preset are those whose method has one for the data.
 
     Raises:
       ValueError: one line, if there is no such row.
     """
-    known = (*METHODS, *PRESETS)
+    known = *METHODS, *(row for row in PRESETS if _has_preset(row, dataset, shots))
     if list(asked) == ["all"]:
         return known
     for row in asked:
         if row not in known:
-            raise ValueError(f"methods has no {row!r}; there are {', '.join(known)}, or all")
+            raise ValueError(
+                f"methods has no {row!r} on {dataset}; there are {', '.join(known)}, or all"
+            )
     return tuple(dict.fromkeys(asked))
+
+
+def _has_preset(row, dataset, shots):
+    file = METHODS[method_of(row)].file
+    return any(presets.preset(file, dataset, shot) for shot in shots)

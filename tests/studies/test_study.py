@@ -111,7 +111,7 @@ def test_a_table_puts_the_best_first_and_says_what_is_not_comparable(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        ({"methods": "leo,protypical"}, "methods has no 'protypical'"),
+        ({"methods": "leo,protypical"}, "methods has no 'protypical' on glyphs"),
         ({"seeds": "0,x"}, "seeds must be whole numbers from 0"),
         ({"shot": "0"}, "shot must be whole numbers from 1"),
     ],
@@ -172,3 +172,10 @@ def test_presets_are_the_best_of_the_trials_on_record():
             record = trials.read(RECORDS / dataset / file / "trials.json", file)
             assert len(record["trials"]) == plan.Budget.trials, file
             assert trials.best(record) == settings, file
+
+
+def test_a_full_preset_is_a_row_where_there_is_one():
+    assert plan.chosen_rows(["all"], "glyphs", [1, 5]) == (*METHODS, "leo_preset")
+    assert plan.chosen_rows(["all"], "gaussians", [1]) == tuple(METHODS)
+    with pytest.raises(ValueError, match="methods has no 'leo_preset' on gaussians"):
+        plan.chosen_rows(["leo_preset"], "gaussians", [1])
