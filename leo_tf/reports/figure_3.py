@@ -11,7 +11,7 @@ from leo_tf.reports.claims import all_of
 from leo_tf.reports.codes import apart, encode, plane, separation
 
 BEFORE, AFTER, OTHERS = "tab:blue", "tab:orange", "lightgrey"
-FEWEST = 4  # codes that can be laid out
+FEWEST = 3  # codes that can be laid out
 HALFWAY = 0.75  # of a code's nearest ones: between a half, where nothing changes, and all of them
 COLUMNS = ("episode", "class", "before_x", "before_y", "after_x", "after_y")
 
@@ -30,7 +30,7 @@ def draw(asked: Asked) -> list[str]:
     if len(codes.classes) < FEWEST:
         raise ValueError(
             f"{asked.runs['leo'].folder}: {len(codes.classes)} of {len(every.classes)} codes are "
-            "finite, too few to be shown"
+            "finite, too few to be shown; give more --episodes"
         )
     if console.shows_progress():
         print(f"t-SNE of {2 * len(codes.classes):,} codes: a minute or more", file=sys.stderr)
