@@ -82,7 +82,6 @@ def summarised(collection: Collection) -> str:
 def as_html(summary: str, parts: Sequence[Part], places: Sequence[str]) -> str:
     """Render the page; every text of a run is escaped."""
     import jinja2
-    from markupsafe import Markup, escape
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -96,8 +95,6 @@ def as_html(summary: str, parts: Sequence[Part], places: Sequence[str]) -> str:
         summary=summary,
         parts=parts,
         made_by=_made_by(),
-        drawn=Markup,
-        breaking=lambda text: escape(text).replace("/", Markup("/<wbr>")),  # long paths
     )
 
 
