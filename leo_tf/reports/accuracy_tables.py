@@ -243,8 +243,10 @@ def _notes(group: Group) -> list[str]:
                 "finite; a query is wrong about such a score."
             )
         found += [of_seed + each for each in remarks(told)]
-    if is_at_chance(group.accuracy.mean, group.task.way):
-        found.append("At chance: training with these settings failed.")
+    figures = [run.told["test_accuracy"] for run in group.runs]
+    if failed := sum(is_at_chance(figure, group.task.way) for figure in figures):
+        of = f" in {failed} of {len(figures)} runs" if len(figures) > 1 else ""
+        found.append(f"At chance{of}: training with these settings failed.")
     return list(dict.fromkeys(found))
 
 

@@ -158,6 +158,18 @@ def test_one_seed_has_no_interval_over_seeds(tmp_path, reported):
     assert rows[0]["ci95_over_seeds"] == ""
 
 
+def test_runs_at_chance_are_counted_whatever_their_mean(tmp_path, reported):
+    root = tmp_path / "runs"
+    for seed, accuracy in enumerate((0.8, 0.2, 0.21)):
+        write_run(root / f"{seed}", [accuracy, accuracy], method="relation", seed=seed)
+    write_run(root / "one", [0.2, 0.2], method="snail")
+    page, text, *_ = reported(root)
+    notes = {name: cells[-1] for name, cells in page.lines(OTHER_DATA)}
+    assert notes == {"relation networks": "1", "SNAIL": "2"}
+    assert "1. At chance in 2 of 3 runs: training with these settings failed." in text
+    assert "2. At chance: training with these settings failed." in text
+
+
 @pytest.mark.parametrize("dataset", reference.TABLES)
 @pytest.mark.parametrize("shot", [1, 5])
 def test_the_papers_tables_have_every_published_row_beside_ours(tmp_path, reported, dataset, shot):
