@@ -19,12 +19,16 @@ TOP = Path(__file__).resolve().parents[1]
 PACKAGES = ("leo_tf", "data_pipeline")
 
 
-def describe() -> dict[str, Any]:
+def describe(devices: int = 1) -> dict[str, Any]:
     """Say what this process computes with, as in result.json. It imports TensorFlow.
+
+    Args:
+      devices: how many shared its training steps.
 
     Returns:
       A dict: versions {package: version}, of Python, too; commit and modified, see `commit`; cpu;
-      cores; threads, TensorFlow's {"intra_op", "inter_op"}, where 0 leaves it to TensorFlow.
+      cores; threads, TensorFlow's {"intra_op", "inter_op"}, where 0 leaves it to TensorFlow;
+      devices.
     """
     import tensorflow as tf
 
@@ -42,6 +46,7 @@ def describe() -> dict[str, Any]:
             "intra_op": threading.get_intra_op_parallelism_threads(),
             "inter_op": threading.get_inter_op_parallelism_threads(),
         },
+        "devices": devices,
     }
 
 

@@ -20,6 +20,7 @@ from leo_tf.classification.stream import base_mean, training_steps
 from leo_tf.config import Config
 from leo_tf.config.methods import own
 from leo_tf.meta.classifier import Classifier
+from leo_tf.training import strategy
 from leo_tf.training.claims import claim
 from leo_tf.training.ending import conclude, no_result_if_diverged
 from leo_tf.training.fit import compile_model, fit
@@ -48,7 +49,7 @@ def train_and_test(
       InterruptedRunError: on Ctrl-C or SIGTERM.
     """
     splits = splits or inputs.load(config)
-    classifier = make(config, splits.train)
+    classifier = make(config, splits.train, config.experiment.devices)
     for name, split in splits._asdict().items():
         print(f"{name}: {split or 'none, so the last step is the result'}", flush=True)
     check_checkpoints(folder, config)
@@ -63,22 +64,26 @@ def train_and_test(
     return result
 
 
-def make(config: Config, train: EmbeddingSet) -> Classifier:
+def make(config: Config, train: EmbeddingSet, devices: int = 1) -> Classifier:
     """Make the classifier of a configuration, a function of its seed.
 
     Args:
       config: a classification.
       train: the classes that it is to be trained on.
+      devices: how many are to train it.
 
     Raises:
-      ValueError: one line, if the method cannot test another way or shot than it is trained on.
+      ValueError: one line, if the method cannot test another way or shot than it is trained on, or
+        there are fewer devices.
     """
     keras.utils.set_random_seed(config.experiment.seed)
     sizes = EpisodeSizes.of(config.experiment)
-    if method := own.of(config.settings):
-        classifier = own_method.build(method, config, train, sizes)
-    else:
-        classifier = methods.build(config.method, config.settings, train, sizes)
+    with strategy.scope(devices):
+        if method := own.of(config.settings):
+            classifier = own_method.build(method, config, train, sizes)
+            strategy.check_step(classifier.model, config.method)
+        else:
+            classifier = methods.build(config.method, config.settings, train, sizes)
     mean = base_mean(train, config.experiment)
     if mean is not None:
         classifier = dataclasses.replace(classifier, mean=mean)
@@ -106,7 +111,8 @@ def prepare(
     if model is None:
         return None
     steps = experiment.steps, experiment.validate_every, folder.steps_saved()
-    compile_model(model, model.make_optimizer(), *steps)
+    with model.distribute_strategy.scope():
+        compile_model(model, model.make_optimizer(), *steps)
     return RunState(
         folder, model, validated and not experiment.train_on_val, experiment.validate_every
     )
@@ -129,7 +135,7 @@ def _tested(config, folder, splits, trained):
         "trained_on": trained_on(config.flat(), config.method),
         **trained,
         **measure(load(folder.saved_model), splits.test, *sizes, keep=folder.episodes),
-        "provenance": provenance.describe(),
+        "provenance": provenance.describe(experiment.devices),
     }
 
 

@@ -181,4 +181,21 @@ def _assemble(kind, method, entry, values):
         for each in (kind, entry.settings)
     )
     settings = settings.of_run(experiment.steps)
+    _check_devices(experiment, method, settings)
     return Config(experiment, entry.file if own.is_own(method) else method, settings)
+
+
+def _check_devices(experiment, method, settings):
+    """Raise a ValueError, one line, if training steps cannot be shared equally by the devices."""
+    devices = experiment.devices
+    if devices == 1:
+        return
+    sizes = experiment.step_tasks(settings)
+    if not sizes:
+        raise ValueError(f"devices must be 1 with --method={method}: there are no steps to share")
+    for name, tasks in sizes.items():
+        if tasks % devices:
+            raise ValueError(
+                f"devices must share {name} equally, which are {tasks} in a training step: "
+                f"{devices} cannot"
+            )

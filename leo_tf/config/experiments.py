@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from data_pipeline import seeds, split_percents
+from data_pipeline.episode_sizes import EpisodeSizes
 from leo_tf.config.methods import METHODS, Entry
 from leo_tf.config.methods.leo_regression import LEORegressionSettings
+from leo_tf.config.methods.meta_learner import Method
 from leo_tf.config.settings import Settings, setting, with_default
 
 
@@ -33,6 +35,12 @@ class Experiment(Settings):
     tasks: int = setting(12, "episodes in a training meta-batch", at_least=1)
     queries: int = setting(
         15, "query examples in training: of a class, or points of a function", at_least=1
+    )
+    devices: int = setting(
+        1,
+        "devices that share the episodes of each training step, GPUs if there are any",
+        at_least=1,
+        trains=False,
     )
 
 
@@ -79,6 +87,12 @@ class Classification(Experiment):
             split_percents.parse(self.split)
         if self.train_way == 1:
             raise ValueError("train_way must be 0 or at least 2, not 1: one class teaches nothing")
+
+    def step_tasks(self, settings: Method) -> dict[str, int]:
+        """Return {setting: tasks that devices share in a training step}, of a method's settings."""
+        if not settings.trained:
+            return {}
+        return {"tasks": settings.batch_spec(EpisodeSizes.of(self)).tasks}
 
     @property
     def folder(self) -> str:
@@ -152,6 +166,11 @@ class Regression(Experiment):
     def models(self) -> tuple[str, ...]:
         """The models that a run trains before its main one, in order."""
         return ("maml", "generator") if self.generator_steps else ("maml",)
+
+    def step_tasks(self, settings: Method) -> dict[str, int]:
+        """Return {setting: tasks that devices share in a training step}, of each model's."""
+        names = ("tasks", *(f"{model}_tasks" for model in self.models))
+        return {name: getattr(self, name) for name in names}
 
     @property
     def folder(self) -> str:

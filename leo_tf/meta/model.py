@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from data_pipeline.episodes import Episodes, EpisodeSizes
 from leo_tf.config.methods.meta_learner import MetaLearner
-from leo_tf.meta.first_step import FirstStep
+from leo_tf.meta import replicas
+from leo_tf.meta.counts import Count, FirstStep
 from leo_tf.meta.float_types import cast_episodes, cast_floats, check_dtype
 from leo_tf.meta.noise import Declared, Noise
 from leo_tf.meta.outer_step import clip, guard_against_nan, has_nan
@@ -109,7 +110,7 @@ class MetaModel(keras.Model):
         self._trackers = {
             name: keras.metrics.Mean(name=name, dtype=self.variable_dtype) for name in names
         }
-        self._trackers["nan_guard_steps"] = keras.metrics.Sum(name="nan_guard_steps")
+        self._trackers["nan_guard_steps"] = Count(name="nan_guard_steps")
         self._non_finite = FirstStep("non_finite_loss_step")
 
     @property
@@ -187,7 +188,7 @@ class MetaModel(keras.Model):
         guarded = guard_against_nan(loss, gradients, variables)
         bounds = self.settings.gradient_threshold, self.settings.gradient_norm_threshold
         clipped = clip(guarded, *bounds)
-        self.optimizer.apply_gradients(zip(clipped, variables, strict=True))
+        replicas.apply(self.optimizer, clipped, variables)
         return Update(loss, penalties, gradients, clipped)
 
     def outer_step(
@@ -197,10 +198,11 @@ class MetaModel(keras.Model):
 
         Returns:
           The `MetaLoss` before the step, and the gradients of its loss for
-          `trainable_variables`, as they are and as they were applied.
+          `trainable_variables`, as they are and as they were applied; on one of several devices,
+          the loss of its own tasks and the gradients of all.
         """
         result, gradients = self.task_gradients(self.values(), episodes, noise)
-        update = self.update(result.loss, gradients)
+        update = self.update(*replicas.mean((result.loss, gradients)))
         return self._penalised(result, update.penalties), update.gradients, update.clipped
 
     def update_and_track(
@@ -228,11 +230,13 @@ class MetaModel(keras.Model):
 
         Args:
           optimizer: as Keras takes it; `make_optimizer` makes the published one.
-          jit_compile: whether XLA compiles a training step; "auto", which to Keras is no on a CPU,
-            is yes.
+          jit_compile: whether XLA compiles a training step, or, on several devices, its gradients;
+            "auto", which to Keras is no on a CPU, is yes.
           **kwargs: Keras's other arguments.
         """
-        super().compile(optimizer=optimizer, jit_compile=bool(jit_compile), **kwargs)
+        alone = self.distribute_strategy.num_replicas_in_sync == 1
+        whole = bool(jit_compile) and alone  # otherwise the gradients, see `StepInParts`
+        super().compile(optimizer=optimizer, jit_compile=whole, **kwargs)
         self._step_in_parts = StepInParts(self, bool(jit_compile))
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -248,6 +252,9 @@ class MetaModel(keras.Model):
         """Evaluate a batch of `Episodes`, without noise."""
         result = self.meta_loss(self.cast(episodes)[0])
         return self._track({"loss": result.loss, **result.terms})
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Build nothing: all is there. Keras would average a batch, masks too, over devices."""
 
     def _penalised(self, result, penalties):
         """Return a `MetaLoss` of tasks with the penalties of the variables."""

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from data_pipeline.episodes import Episodes
+from leo_tf.meta import replicas
 
 
 class Part(NamedTuple):
@@ -24,7 +25,8 @@ class StepInParts:
     the threads that there are do not choose it. Keras compiles the whole step to one program; not
     compiled, or compiled alone, the functions are traced once for all parts of a size.
 
-    A GPU takes all tasks at once.
+    A GPU takes all tasks at once. Of several devices each takes its own at once; they meet between
+    gradients and update, where no program goes on, so the gradients alone are compiled.
 
     Args:
       model: a `MetaModel`.
@@ -49,6 +51,9 @@ class StepInParts:
     def __call__(self, episodes: Episodes, noise: Any) -> dict[str, tf.Tensor]:
         """Take an outer step; returns what `MetaModel.train_step` returns."""
         values = self._model.values()
+        if replicas.count() > 1:
+            part = replicas.mean(self._gradients(values, episodes, noise))
+            return self._model.update_and_track(*part)
         sizes = part_sizes(
             episodes, 1 if tf.config.list_physical_devices("GPU") else self._model.parts
         )

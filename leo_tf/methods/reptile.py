@@ -31,6 +31,7 @@ from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import EpisodeSizes
 from data_pipeline.episodes import Episodes
 from leo_tf.config.methods.reptile import ReptileSettings
+from leo_tf.meta import replicas
 from leo_tf.meta.classifier import Classifier
 from leo_tf.meta.gradient_classifier import GradientClassifier
 from leo_tf.meta.learner import sizes_of
@@ -167,7 +168,7 @@ class Reptile(GradientClassifier):
         variables = self.trainable_variables
         bounds = self.settings.gradient_threshold, self.settings.gradient_norm_threshold
         clipped = clip(kept[: len(variables)], *bounds)
-        self.optimizer.apply_gradients(zip(clipped, variables, strict=True))
+        replicas.apply(self.optimizer, clipped, variables)
         for variable, change in zip(self._memory, kept[len(variables) :], strict=True):
             variable.assign_sub(change)
         return Update(loss, {}, list(gradients[: len(variables)]), clipped)

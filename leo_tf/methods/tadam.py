@@ -27,6 +27,7 @@ import tensorflow as tf
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import Episodes, EpisodesAndBase
 from leo_tf.config.methods.tadam import TADAMSettings
+from leo_tf.meta import replicas
 from leo_tf.meta.classifier import Classifier, EpisodicClassifier
 from leo_tf.meta.embedding import Embedding, PositiveScale, squared_distances
 from leo_tf.meta.noise import Declared, Noise, Step, Uniform
@@ -171,9 +172,10 @@ class TADAM(EpisodicClassifier):
         def none():
             return [tf.zeros_like(variable.value) for variable in variables]
 
-        due = noise["chance"][0] < self.auxiliary_probability(noise["step"][0])
+        chance = replicas.of_first(noise["chance"][0])  # of the whole batch
+        due = chance < self.auxiliary_probability(noise["step"][0])
         bounds = self.settings.gradient_threshold, self.settings.gradient_norm_threshold
-        clipped = clip(tf.cond(due, gradients, none), *bounds)
+        clipped = clip(replicas.mean(tf.cond(due, gradients, none)), *bounds)
         for variable, gradient in zip(variables, clipped, strict=True):
             variable.assign_sub(self.settings.auxiliary_lr * gradient)
 

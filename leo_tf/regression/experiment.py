@@ -34,6 +34,7 @@ from leo_tf.regression.inputs import FunctionSplits
 from leo_tf.regression.model import LEORegressor, maml_regressor
 from leo_tf.regression.result import measure
 from leo_tf.regression.stream import held_out_functions, held_out_tasks, training_steps
+from leo_tf.training import strategy
 from leo_tf.training.claims import claim
 from leo_tf.training.ending import conclude, no_result_if_diverged
 from leo_tf.training.fit import compile_model, fit
@@ -61,6 +62,7 @@ def train_and_test(
       InterruptedRunError: on Ctrl-C or SIGTERM.
     """
     experiment = config.experiment
+    strategy.chosen(experiment.devices)
     check_checkpoints(folder, config)
     claim(folder, config, splits and splits.digests())
     with no_result_if_diverged(folder):
@@ -85,7 +87,7 @@ def train_and_test(
         "test_episodes": episodes,
         "test_samples": samples,
         **measure(predictions, maml_predictions(maml, tasks), tasks, experiment.is_drawn),
-        "provenance": provenance.describe(),
+        "provenance": provenance.describe(experiment.devices),
     }
     write_json(folder.result, result)
     return result
@@ -130,7 +132,8 @@ def train_maml(
     """
     experiment = config.experiment
     keras.utils.set_random_seed(experiment.seed)
-    model = maml_regressor(config.settings, experiment)
+    with strategy.scope(experiment.devices):
+        model = maml_regressor(config.settings, experiment)
     how = experiment.maml_outer_steps, experiment.maml_lr, experiment.maml_tasks
     return model, _train(model, folder, experiment, splits, "MAML", ErrorValidation, *how)
 
@@ -141,7 +144,8 @@ def train_generator(
     """Train LEO without inner loops; returns the same."""
     experiment = config.experiment
     samples = experiment.generator_samples
-    model = build(config, samples=samples, inner_unroll_length=0, finetuning_unroll_length=0)
+    with strategy.scope(experiment.devices):
+        model = build(config, samples=samples, inner_unroll_length=0, finetuning_unroll_length=0)
     how = experiment.generator_steps, experiment.generator_lr, experiment.generator_tasks
     return model, _train(model, folder, experiment, splits, "generator", EnergyValidation, *how)
 
@@ -153,7 +157,9 @@ def train_leo(
     splits: FunctionSplits | None = None,
 ) -> tuple[LEORegressor, dict[str, Any]]:
     """Train LEO from the variables of its generator; returns the same."""
-    experiment, model = config.experiment, build(config)
+    experiment = config.experiment
+    with strategy.scope(experiment.devices):
+        model = build(config)
     variables = zip(model.trainable_variables, generator.trainable_variables, strict=True)
     for variable, start in variables:
         variable.assign(start)
@@ -208,8 +214,9 @@ def _train(
 
 def _compiled(model, folder, experiment, steps, lr):
     """Prepare a model to be trained or restored; returns its `RunState`."""
-    optimizer = model.make_optimizer(_schedule(lr, steps, experiment.warmup_steps))
-    compile_model(model, optimizer, steps, experiment.validate_every, folder.steps_saved())
+    with model.distribute_strategy.scope():
+        optimizer = model.make_optimizer(_schedule(lr, steps, experiment.warmup_steps))
+        compile_model(model, optimizer, steps, experiment.validate_every, folder.steps_saved())
     return RunState(folder, model, interval=experiment.validate_every)
 
 

@@ -13,6 +13,7 @@ from leo_tf.training.callbacks import Progress, SaveRun, StopOnSignal, TellNonFi
 from leo_tf.training.metrics import IntervalMetrics, writers
 from leo_tf.training.metrics_rows import drop_rows_after
 from leo_tf.training.run_state import RunState
+from leo_tf.training.strategy import shared
 from leo_tf.training.validation import MetaValidation, Validation
 
 STEPS_PER_CALL = 50  # outer steps that one call from Python runs, at most
@@ -82,7 +83,7 @@ def fit(
             if first % validate_every == 0 and not state.is_finite:
                 return
             model.fit(
-                dataset(first),
+                shared(dataset(first), model.distribute_strategy),
                 initial_epoch=first // validate_every,
                 epochs=first // validate_every + epochs,
                 steps_per_epoch=length,

@@ -59,7 +59,7 @@ class RunState:
     @property
     def step(self) -> int:
         """Number of outer steps taken."""
-        return int(self._model.optimizer.iterations)
+        return int(self._model.optimizer.iterations.numpy())
 
     @property
     def best_step(self) -> int:
@@ -69,7 +69,7 @@ class RunState:
     @property
     def is_finite(self) -> bool:
         """Whether every variable of the model is finite, as it is now."""
-        return all(np.isfinite(np.asarray(v.value)).all() for v in self._model.variables)
+        return all(np.isfinite(v.numpy()).all() for v in self._model.variables)
 
     @property
     def nan_guard_steps(self) -> int:

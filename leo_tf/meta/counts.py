@@ -1,7 +1,19 @@
-"""The first step at which something happened, remembered within compiled steps."""
+"""What compiled steps count, once however many devices take them."""
+
+from typing import Any
 
 import keras
 import tensorflow as tf
+
+ONCE = "only_first_replica"  # every device counts the same
+
+
+class Count(keras.metrics.Sum):
+    """A sum of numbers that are the same on every device."""
+
+    def add_variable(self, *args: Any, **kwargs: Any) -> keras.Variable:
+        """Make the variable of the sum."""
+        return super().add_variable(*args, **{**kwargs, "aggregation": ONCE})
 
 
 class FirstStep(keras.metrics.Metric):
@@ -9,7 +21,7 @@ class FirstStep(keras.metrics.Metric):
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name, dtype="int64")
-        self._step = self.add_variable((), "zeros", dtype="int64", name="step")
+        self._step = self.add_variable((), "zeros", dtype="int64", aggregation=ONCE, name="step")
 
     def update_state(self, step: tf.Tensor, holds: tf.Tensor) -> None:
         """Note a step, 1 or greater, if a condition, a bool, holds and never did before."""
