@@ -12,19 +12,18 @@ from data_pipeline.command_line import SettingError
 from data_pipeline.streams import unrewritten
 from leo_tf.meta.model import MetaModel
 
-# What makes a step of a `MetaModel`, and averages over the devices where it has to.
-STEP = ("train_step", "outer_step", "update", "update_and_track")
+# What a `MetaModel`'s training step is made of, which averages over the devices where it has to.
+STEP = ("train_step", "update", "update_and_track")
 
 
 def scope(devices: int) -> contextlib.AbstractContextManager:
     """Return the scope in which to make a model that so many devices train, see `chosen`."""
-    names = chosen(devices)
     if devices == 1:
         return contextlib.nullcontext()
     # By default devices meet by collective ops, whose keys do not reach into the conditional loop
     # that Keras takes several steps in.
     meeting = tf.distribute.ReductionToOneDevice()
-    return tf.distribute.MirroredStrategy(names, meeting).scope()
+    return tf.distribute.MirroredStrategy(chosen(devices), meeting).scope()
 
 
 def chosen(devices: int) -> list[str]:

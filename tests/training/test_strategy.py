@@ -14,7 +14,7 @@ from tiny import TINY_REGRESSION, TINY_RUN
 from data_pipeline.command_line import SettingError
 from leo_tf.classification.experiment import make, train_and_test
 from leo_tf.classification.inputs import Splits
-from leo_tf.config import make_config
+from leo_tf.config import config_from_flat, make_config
 from leo_tf.regression.experiment import train_and_test as regress
 from leo_tf.training import strategy
 from leo_tf.training.run_folder import RunFolder
@@ -46,7 +46,7 @@ from leo_tf.config import make_config
 from leo_tf.training import strategy
 from leo_tf.training.fit import compile_model
 
-keras.config.set_floatx("float64")
+keras.config.set_dtype_policy("float64")
 train = tiny_sets()["train"]
 
 def spoilt(episodes, noise):
@@ -110,7 +110,7 @@ def in_a_program(code, *arguments):
         capture_output=True,
         text=True,
         env=environment(),
-        timeout=600,
+        timeout=3600,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -122,12 +122,12 @@ def test_two_devices_take_the_steps_of_one():
     assert [each["method"] for each in found] == list(METHODS)
     for each in found:
         assert each["moved"] > 1e-5, each
-        assert each["apart"] < 1e-9, each
+        assert each["apart"] < 1e-12, each
         if each["method"] == "leo":  # NaN, too, once: guarded, and counted as one step
             assert each["guarded"] == [[1.0, 0.0], [1.0, 0.0]]
             assert each["non_finite"] == [2, 2]
         else:
-            assert each["logs"] < 1e-5
+            assert each["logs"] < 1e-9, each
 
 
 # Runs of a command, one after another, with their exit statuses.
@@ -160,9 +160,13 @@ def kept(folder):
 
 
 def rows(folder):
-    """Return the rows of a metrics.csv as numbers."""
+    """Return the rows of a metrics.csv as numbers, but for the KL.
+
+    In float32, that of a sample of scale 1e-10 makes much of the last bit of a mean.
+    """
     with (folder / "metrics.csv").open(newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        found = list(csv.DictReader(file))
+    return [{n: float(value) for n, value in row.items() if n != "kl"} for row in found]
 
 
 def assert_same(folder, expected, close):
@@ -175,9 +179,15 @@ def assert_same(folder, expected, close):
         assert row == pytest.approx(other, rel=close, abs=close)
 
 
+def adapted(folder):
+    """Return what the SavedModel of a run of `TINY_RUN` makes of two support sets."""
+    loaded = tf.saved_model.load(str(folder / "saved_model"))
+    return loaded.adapt(tf.random.stateless_normal([2, 3, 2, 16], [0, 1])).numpy()
+
+
 @pytest.mark.long
 def test_runs_go_on_with_other_devices(data_path, tmp_path):
-    common = {**TINY_RUN, **FEW, "data_path": data_path, "dropout_rate": 0.3}
+    common = {**TINY_RUN, **FEW, "data_path": data_path, "dropout_rate": 0.3, "kl_weight": 0}
     one, to_two, to_one, two = (
         {**common, "run_dir": tmp_path / name} for name in ("one", "to_two", "to_one", "two")
     )
@@ -192,8 +202,6 @@ def test_runs_go_on_with_other_devices(data_path, tmp_path):
     assert statuses == [0] * 6
     found = {name: tmp_path / name for name in ("one", "to_two", "to_one", "two")}
     expected = json.loads((found["one"] / "result.json").read_text())
-    support = tf.random.stateless_normal([2, 3, 2, 16], [0, 1])
-    adapted = tf.saved_model.load(str(found["one"] / "saved_model")).adapt(support)
     for name, devices in (("to_two", 2), ("to_one", 1), ("two", 2)):
         assert_same(found[name], found["one"], 1e-4)
         result = json.loads((found[name] / "result.json").read_text())
@@ -201,15 +209,11 @@ def test_runs_go_on_with_other_devices(data_path, tmp_path):
         assert json.loads((found[name] / "config.json").read_text())["devices"] == devices
         for figure in ("test_accuracy", "val_accuracy", "best_step", "steps_taken"):
             assert result[figure] == pytest.approx(expected[figure], abs=0.5), figure
-        saved = found[name] / "saved_model"
-        np.testing.assert_allclose(
-            tf.saved_model.load(str(saved)).adapt(support), adapted, rtol=1e-3, atol=1e-4
-        )
-        sizes, wanted = (
-            tf.train.list_variables(str(path / "saved_model" / "variables" / "variables"))
-            for path in (found[name], found["one"])
-        )
-        assert [size for _, size in sizes] == [size for _, size in wanted]
+        both = (found[name], found["one"])
+        np.testing.assert_allclose(*map(adapted, both), rtol=1e-3, atol=1e-4)
+        files = [str(folder / "saved_model" / "variables" / "variables") for folder in both]
+        sizes, wanted = ([size for _, size in tf.train.list_variables(file)] for file in files)
+        assert sizes == wanted
 
 
 @pytest.mark.long
@@ -277,8 +281,8 @@ def test_a_method_of_ones_own_is_shared_if_its_steps_are_not_its_own(data_path, 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"devices": 5}, "devices must share tasks equally, which are 12 in a training step: 5"),
-        ({"method": "qiao", "devices": 3}, "tasks equally, which are 2 in a training step: 3"),
+        ({"devices": 5}, "devices must share tasks equally, which are 12 .* divisor of 12, not 5"),
+        ({"method": "qiao", "devices": 3}, "tasks equally, which are 2 .*, not 3"),
         ({"method": "simple_shot", "devices": 2}, "devices must be 1 with --method=simple_shot"),
         ({"dataset": "sines_and_lines", "devices": 6}, "generator_tasks equally, which are 64"),
         ({"devices": 0}, "devices must be at least 1, not 0"),
@@ -287,6 +291,10 @@ def test_a_method_of_ones_own_is_shared_if_its_steps_are_not_its_own(data_path, 
 def test_steps_that_cannot_be_shared_equally_are_refused(settings, said):
     with pytest.raises(ValueError, match=said):
         make_config(**settings)
+
+
+def test_the_configuration_of_a_file_that_is_not_executed_is_read_as_it_is():
+    assert config_from_flat({"method": "mine.py", "devices": 5}).experiment.devices == 5
 
 
 def test_the_flag_is_at_fault(quick):
