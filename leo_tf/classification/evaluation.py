@@ -36,22 +36,36 @@ class Judge(NamedTuple):
 
 
 class AccuracyValidation:
-    """Meta-validation of a classifier by its accuracy, on the episodes of an `Evaluator`."""
+    """Meta-validation of a classifier by its accuracy, on the episodes of an `Evaluator`.
+
+    Args:
+      evaluator: draws the episodes.
+      classifier: what is validated.
+      step: tells at which step it is; of use where the evaluator draws fresh episodes at each.
+    """
 
     name = "val_accuracy"  # percent
 
-    def __init__(self, evaluator: "Evaluator", classifier: Classifier) -> None:
+    def __init__(
+        self, evaluator: "Evaluator", classifier: Classifier, step: Callable[[], int] = lambda: 0
+    ) -> None:
         self.evaluator = evaluator
         self.classifier = classifier
+        self.step = step
+
+    def at(self, step: int) -> Accuracy:
+        """Evaluate the classifier as it is now, on the episodes of a step."""
+        self.evaluator.renew(step)
+        return summarise(self.evaluator.outcomes(self.classifier))
 
     def __call__(self) -> Validated:
         """Evaluate the classifier as it is now; value and score are in percent."""
-        accuracy = summarise(self.evaluator.outcomes(self.classifier))
+        accuracy = self.at(self.step())
         return Validated(accuracy.mean, accuracy.mean, str(accuracy), not accuracy.not_finite)
 
 
 class Evaluator:
-    """Evaluate classifiers on a fixed sequence of episodes of a split.
+    """Evaluate classifiers on a sequence of episodes of a split, which is fixed unless it is fresh.
 
     Queries of linear classifiers are not gathered: the weights of all episodes that drew a class
     are multiplied with the class's whole block of embeddings at once, and images that are not
@@ -62,6 +76,7 @@ class Evaluator:
       way, shot, queries: sizes of an episode; queries are per class.
       episodes: how many to evaluate.
       seed: integer; the episodes are a function of (split, seed) and of no model.
+      fresh: whether they are a function of (split, seed, step), for the step of `renew`.
 
     Raises:
       EpisodeSizeError: if the split is too small.
@@ -76,13 +91,20 @@ class Evaluator:
         queries: int,
         episodes: int,
         seed: int,
+        fresh: bool = False,
     ) -> None:
         if episodes < 1:
             raise ValueError(f"episodes must be at least 1, not {episodes}")
         self.sampler = EpisodeSampler(embeddings, way, shot, queries, TASKS_DRAWN)
         self.episodes = episodes
         self._seed = seed
+        self._step = tf.Variable(0, dtype=tf.int64) if fresh else None
         self._datasets = {}
+
+    def renew(self, step: int) -> None:
+        """Evaluate on the episodes of a step from now on, if they are fresh at each."""
+        if self._step is not None:
+            self._step.assign(step)
 
     def accuracies(
         self, classifier: Classifier, progress: Callable[[int], object] | None = None
@@ -128,12 +150,19 @@ class Evaluator:
 
     def _drawn(self, support_only):
         """A dataset of `EpisodeIndices` of `TASKS_DRAWN` episodes."""
-        name = f"{self.sampler.embeddings.name}/evaluation"
-        steps = tf.data.Dataset.range(math.ceil(self.episodes / TASKS_DRAWN))
-        return steps.map(
-            lambda step: self.sampler.indices(stream_seed(name, self._seed, step), support_only),
+        numbers = tf.data.Dataset.range(math.ceil(self.episodes / TASKS_DRAWN))
+        return numbers.map(
+            lambda number: self.sampler.indices(self._seed_of(number), support_only),
             num_parallel_calls=2,
         )
+
+    def _seed_of(self, number):
+        """Return the seed of a group of episodes."""
+        name = f"{self.sampler.embeddings.name}/evaluation"
+        if self._step is None:
+            return stream_seed(name, self._seed, number)
+        of_step = stream_seed(f"{name}/fresh", self._seed, self._step)
+        return tf.random.fold_in(of_step, tf.cast(number, tf.int32), alg="philox")
 
     def _linear(self, classifier, judge):
         """A dataset of what a judge finds; several groups of episodes are evaluated at a time."""

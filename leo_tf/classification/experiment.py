@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -18,6 +19,7 @@ from leo_tf.classification.protocol import TRAINED_AS, trained_on
 from leo_tf.classification.result import measure
 from leo_tf.classification.stream import base_mean, training_steps
 from leo_tf.config import Config
+from leo_tf.config.experiments import EARLY_STOPPING
 from leo_tf.config.methods import own
 from leo_tf.meta.classifier import Classifier
 from leo_tf.training import strategy
@@ -31,7 +33,10 @@ from leo_tf.training.validation import NoValidation
 
 
 def train_and_test(
-    config: Config, folder: RunFolder, splits: Splits | None = None
+    config: Config,
+    folder: RunFolder,
+    splits: Splits | None = None,
+    stopped: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train (or go on training) a model in a folder; test, export and report it.
 
@@ -39,6 +44,8 @@ def train_and_test(
       config: what to compute, a classification.
       folder: the run's folder.
       splits: what `inputs.load` returns, if that is done.
+      stopped: what `stop_early` found for a run of two stages, of which this is the second. It ends
+        at the step that is the best there, which may be 0.
 
     Returns:
       The result, as in the folder's result.json.
@@ -49,6 +56,51 @@ def train_and_test(
       InterruptedRunError: on Ctrl-C or SIGTERM.
     """
     splits = splits or inputs.load(config)
+    if config.experiment.models and stopped is None:
+        raise ValueError(
+            f"protocol {config.experiment.protocol} has two stages; call "
+            "leo_tf.studies.protocol.train_and_test"
+        )
+    steps = config.experiment.steps if stopped is None else stopped["best_step"]
+    classifier, trained = _trained(config, folder, splits, steps)
+    about = {**config.flat(), **folder.origin()}
+    export(classifier, splits.train.dim, folder.saved_model, about)
+    result = _tested(config, folder, splits, trained)
+    if stopped is not None:  # this model has seen val
+        result |= {"val_accuracy": None, EARLY_STOPPING: dict(stopped)}
+    write_json(folder.result, result)
+    return result
+
+
+def stop_early(config: Config, folder: RunFolder, splits: Splits) -> dict[str, Any]:
+    """Find the step at which a model is best on val; the first stage of a run of two.
+
+    Args:
+      config: a classification by the protocol `EARLY_STOPPING`.
+      folder: of the stage.
+      splits: what `inputs.load` returns.
+
+    Returns:
+      What result.json tells of the stage: its folder within the run's, trained_on, steps (asked
+      for), best_step, val_accuracy and val_ci95 at it, validation_episodes, and the other figures
+      of `leo_tf.training.ending.conclude`.
+
+    Raises:
+      ValueError, InterruptedRunError: as `train_and_test`.
+    """
+    experiment = config.experiment
+    figures = _trained(config, folder, splits, experiment.steps)[1]
+    return {
+        "folder": folder.path.name,
+        "trained_on": trained_on(config.flat(), config.method),
+        "steps": experiment.steps,
+        "validation_episodes": experiment.validation_episodes,
+        **figures,
+    }
+
+
+def _trained(config, folder, splits, steps):
+    """Train a model in its folder, which becomes that of the run; returns it and its figures."""
     classifier = make(config, splits.train, config.experiment.devices)
     for name, split in splits._asdict().items():
         print(f"{name}: {split or 'none, so the last step is the result'}", flush=True)
@@ -56,12 +108,7 @@ def train_and_test(
     claim(folder, config, splits.digests())
     if config.experiment.split:
         inputs.keep_classes(folder, splits)
-    trained = train(config, folder, splits, classifier)
-    about = {**config.flat(), **folder.origin()}
-    export(classifier, splits.train.dim, folder.saved_model, about)
-    result = _tested(config, folder, splits, trained)
-    write_json(folder.result, result)
-    return result
+    return classifier, train(config, folder, splits, classifier, steps)
 
 
 def make(config: Config, train: EmbeddingSet, devices: int = 1) -> Classifier:
@@ -94,7 +141,11 @@ def make(config: Config, train: EmbeddingSet, devices: int = 1) -> Classifier:
 
 
 def prepare(
-    config: Config, classifier: Classifier, folder: RunFolder, validated: bool = True
+    config: Config,
+    classifier: Classifier,
+    folder: RunFolder,
+    validated: bool = True,
+    steps: int | None = None,
 ) -> RunState | None:
     """Compile a classifier's model, to be trained in a run's folder or restored from it.
 
@@ -103,6 +154,7 @@ def prepare(
       classifier: what `make` returned.
       folder: the run's folder.
       validated: whether there is a val to choose the best step by.
+      steps: the last step; None for that of the configuration.
 
     Returns:
       Its `RunState`, not restored; None if there is nothing to train.
@@ -110,9 +162,10 @@ def prepare(
     experiment, model = config.experiment, classifier.model
     if model is None:
         return None
-    steps = experiment.steps, experiment.validate_every, folder.steps_saved()
+    steps = experiment.steps if steps is None else steps
+    how = steps, experiment.validate_every, folder.steps_saved()
     with model.distribute_strategy.scope():
-        compile_model(model, model.make_optimizer(), *steps)
+        compile_model(model, model.make_optimizer(), *how)
     return RunState(
         folder, model, validated and not experiment.train_on_val, experiment.validate_every
     )
@@ -173,7 +226,11 @@ def restored(
 
 
 def train(
-    config: Config, folder: RunFolder, splits: Splits, classifier: Classifier
+    config: Config,
+    folder: RunFolder,
+    splits: Splits,
+    classifier: Classifier,
+    steps: int | None = None,
 ) -> dict[str, Any]:
     """Train a classifier in a folder to its last step, and give it its best variables.
 
@@ -182,6 +239,7 @@ def train(
       folder: where checkpoints and metrics go.
       splits: what it is trained and validated on.
       classifier: what `make` returned.
+      steps: the last step; None for that of the configuration.
 
     Returns:
       Figures of its training, val_accuracy among them.
@@ -190,23 +248,27 @@ def train(
       ValueError: one line, if it never was finite.
       InterruptedRunError: on Ctrl-C or SIGTERM.
     """
-    state = prepare(config, classifier, folder, splits.val is not None)
+    steps = config.experiment.steps if steps is None else steps
+    state = prepare(config, classifier, folder, splits.val is not None, steps)
     with no_result_if_diverged(folder):
-        return _train(config.experiment, splits, classifier, state)
+        return _train(config.experiment, splits, classifier, state, steps)
 
 
-def _validation(experiment, val, classifier):
+def _validation(experiment, val, classifier, state):
     """Return the meta-validation of a classifier, or what stands for it where there is no val."""
     if val is None:
         return NoValidation()
     queries = default_queries(val, experiment.shot)
     sizes = experiment.way, experiment.shot, queries, experiment.validation_episodes
-    return AccuracyValidation(Evaluator(val, *sizes, experiment.seed), classifier)
+    if experiment.protocol != EARLY_STOPPING:
+        return AccuracyValidation(Evaluator(val, *sizes, experiment.seed), classifier)
+    evaluator = Evaluator(val, *sizes, experiment.seed, fresh=True)
+    return AccuracyValidation(evaluator, classifier, lambda: state.step)
 
 
-def _train(experiment, splits, classifier, state):
+def _train(experiment, splits, classifier, state, steps):
     """Train a classifier to its last step, give it its best variables; returns figures."""
-    validation = _validation(experiment, splits.val, classifier)
+    validation = _validation(experiment, splits.val, classifier, state)
     if not (state and state.has_begun):
         classifier.fit_to_base(splits.train, experiment.seed)
     if state is None:
@@ -218,10 +280,12 @@ def _train(experiment, splits, classifier, state):
         state,
         lambda first: training_steps(model, splits.train, experiment, first, classifier.mean),
         validation,
-        steps=experiment.steps,
+        steps=steps,
         validate_every=experiment.validate_every,
+        validate_first=experiment.protocol == EARLY_STOPPING,
     )
-    return {
-        **conclude(state, experiment.steps),
-        "val_accuracy": state.best_score if splits.val else None,
-    }
+    figures = conclude(state, steps)
+    figures["val_accuracy"] = state.best_score if splits.val else None
+    if experiment.protocol == EARLY_STOPPING:
+        figures["val_ci95"] = validation.at(state.best_step).ci95
+    return figures

@@ -24,7 +24,7 @@ from data_pipeline.episode_sizes import (
 )
 from data_pipeline.split_checks import check_apart
 from leo_tf.config import Config
-from leo_tf.config.experiments import Classification
+from leo_tf.config.experiments import PLAIN, Classification
 from leo_tf.training.run_folder import RunFolder, read_json, write_json
 
 
@@ -60,6 +60,7 @@ def load(config: Config, data_path: str | os.PathLike | None = None) -> Splits:
         splits = Splits(found[train_split(experiment)], found.get("val"), found["test"])
     else:
         there = splits_there(*where)
+        _check_val(experiment, there)
         names = [train_split(experiment), *there[1:]]
         found = dict(zip(there, load_splits(*where, names, experiment.allow_overlap), strict=True))
         splits = Splits(**{"val": None, **found})
@@ -109,7 +110,16 @@ def check_there(experiment: Classification, data_path: str | os.PathLike, split:
     elif split:
         check_dataset(*where, [split])
     else:
-        splits_there(*where)
+        _check_val(experiment, splits_there(*where))
+
+
+def _check_val(experiment, there):
+    """Raise a ValueError, one line, if a protocol needs a val and it is not among the splits."""
+    if "val" not in there and experiment.protocol != PLAIN:
+        raise ValueError(
+            f"protocol {experiment.protocol} needs a val, and {experiment.dataset} has none; leave "
+            "--protocol out"
+        )
 
 
 def keep_classes(folder: RunFolder, splits: Splits) -> None:

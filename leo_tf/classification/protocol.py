@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from data_pipeline.episode_sizes import QUERIES_AND_SHOT
+from leo_tf.config.experiments import EARLY_STOPPING, PLAIN, PUBLISHED
 from leo_tf.config.methods import METHODS, title
 from leo_tf.published.accuracies import BOTH
 
 EPISODES = 10_000  # of the published test
-TRAINED_AS = ("train_way", "train_shot", "centre")  # settings of the training that results tell
+# Settings of the training that results tell.
+TRAINED_AS = ("protocol", "train_way", "train_shot", "centre")
 NOTHING, UNKNOWN = "-", "not known"
 
 
@@ -52,7 +54,7 @@ def saw_its_classes(result: Mapping[str, Any], method: str) -> bool:
 
 def circumstances(result: Mapping[str, Any], method: str) -> list[str]:
     """List what a reader must know of how a result came about, a sentence each."""
-    found, trains = [], training(result, method) != NOTHING
+    found, trains = stages(result), training(result, method) != NOTHING
     if result.get("class_split"):
         found.append(f"Classes were shared out {result['class_split']}, see classes.json.")
     if not result.get("validated", True) and trains:
@@ -75,12 +77,13 @@ def circumstances(result: Mapping[str, Any], method: str) -> list[str]:
 def differences(result: Mapping[str, Any], method: str) -> list[str]:
     """List what sets a result apart from the published figures beside it, a sentence each."""
     found, splits = [], training(result, method)
-    if splits != NOTHING:
+    protocol = result.get("protocol", PLAIN)
+    if splits != NOTHING and not (protocol == PUBLISHED and splits == BOTH):
         found.append(
             "Published LEO was trained on train and val together, for as many steps as early "
             f"stopping on val had found before; {_here(splits)}."
         )
-    if splits == "train":
+    if splits == "train" and protocol == PLAIN:
         found.append(
             "The best step was chosen here on the same validation episodes every time, in the "
             "published code on fresh ones."
@@ -92,6 +95,21 @@ def differences(result: Mapping[str, Any], method: str) -> list[str]:
             f"{result['test_episodes']} of {result['queries']}."
         )
     return [*found, "Published figures are means of several runs, and their ± is over the runs."]
+
+
+def stages(result: Mapping[str, Any]) -> list[str]:
+    """Say of a run in two stages what early stopping found, a sentence; nothing of any other."""
+    if EARLY_STOPPING not in result:
+        return []
+    found = result[EARLY_STOPPING]
+    interval = "-" if found["val_ci95"] is None else format(found["val_ci95"], ".2f")
+    there = f"{found['val_accuracy']:.2f} ± {interval} % on val, see {found['folder']}/"
+    if not found["best_step"]:
+        return [f"Untrained: early stopping found step 0 the best ({there})."]
+    return [
+        f"Trained on train and val together for {found['best_step']} steps, which early stopping "
+        f"found ({there})."
+    ]
 
 
 def _here(splits):

@@ -22,6 +22,7 @@ from leo_tf.classification.protocol import (
     differences,
     training,
 )
+from leo_tf.config.experiments import EARLY_STOPPING
 from leo_tf.config.methods import BASELINE, DEFAULT, METHODS
 from leo_tf.config.methods import title as title_of
 from leo_tf.meta.classifier import Classifier
@@ -29,6 +30,11 @@ from leo_tf.published.reference import published
 from leo_tf.training.ending import remarks
 
 WIDTH = 88  # of notes below the table
+# What several runs are summed up by, {label: (figure, half its interval over episodes, decimals)}.
+FIGURES = {
+    "accuracy, %": ("test_accuracy", "ci95", 2),
+    f"{METHODS[BASELINE].title}, %": (f"{BASELINE}_accuracy", f"{BASELINE}_ci95", 2),
+}
 
 
 def measure(
@@ -119,18 +125,14 @@ def table(result: Mapping[str, Any]) -> str:
       result: a dict with method (LEO if it has none), dataset, crop, way, shot, split, trained_on
         or train_on_val (not known if it has neither) and what `measure` returns.
     """
-    heading = (
-        f"{result['dataset']} ({result['crop']}), {result['way']}-way {result['shot']}-shot, "
-        f"{result['split']}: {result['test_episodes']} episodes, "
-        f"{result['queries']} queries per class"
-    )
     method = result.get("method", DEFAULT)
     title = title_of(method)
     setting = (result[name] for name in ("dataset", "crop", "way", "shot"))
     as_published = result["split"] == "test" and not result.get("class_split")
     others = published(*setting) if as_published else []
     notes = ["± is the 95 % interval of the mean over the episodes."]
-    notes += circumstances(result, method)
+    for each in circumstances(result, method):
+        notes += textwrap.wrap(each, WIDTH)
     if others:
         told = (
             textwrap.wrap(each, WIDTH, initial_indent="- ", subsequent_indent="  ")
@@ -138,7 +140,23 @@ def table(result: Mapping[str, Any]) -> str:
         )
         notes += ["What sets the published figures apart:", *itertools.chain(*told)]
     lines = _rows(result, method, title, others)
-    return "\n".join([heading, *lines, *notes, *_not_finite(result, title), *remarks(result)])
+    return "\n".join([heading(result), *lines, *notes, *faults(result)])
+
+
+def heading(result: Mapping[str, Any]) -> str:
+    """Name the data set, the sizes and the number of test episodes of a result."""
+    return (
+        f"{result['dataset']} ({result['crop']}), {result['way']}-way {result['shot']}-shot, "
+        f"{result['split']}: {result['test_episodes']} episodes, "
+        f"{result['queries']} queries per class"
+    )
+
+
+def faults(result: Mapping[str, Any]) -> list[str]:
+    """Say what was not finite, in the test and in the training, a sentence each."""
+    title = title_of(result.get("method", DEFAULT))
+    first = remarks(result.get(EARLY_STOPPING, {}), "the model that found the step")
+    return [*_not_finite(result, title), *first, *remarks(result)]
 
 
 def _rows(result, method, title, others):

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from leo_tf.config import presets
-from leo_tf.config.experiments import EXPERIMENTS, Classification, Regression
+from leo_tf.config.experiments import (
+    EXPERIMENTS,
+    PLAIN,
+    PUBLISHED,
+    Classification,
+    Regression,
+)
 from leo_tf.config.methods import DEFAULT, Entry, own
 from leo_tf.config.methods.meta_learner import Method
 from leo_tf.config.older import completed
@@ -30,9 +36,15 @@ class Config:
             name += f"_{self.preset}"
         if self.method != DEFAULT:
             name += f"/{own.stem(self.method)}"
-            if self.flat().get("train_on_val"):
+            flat = self.flat()
+            if flat.get("train_on_val") and flat["protocol"] != PUBLISHED:
                 name += "_train_on_val"
-        return f"runs/{name}/seed{self.experiment.seed}"
+        return f"runs/{name}/{self.seed_dir}"
+
+    @property
+    def seed_dir(self) -> str:
+        """The name of the folder of a run among those of other seeds."""
+        return f"seed{self.experiment.seed}"
 
     def flat(self) -> dict[str, Any]:
         """Return {name: value} of all settings, as in flags and config.json.
@@ -84,6 +96,7 @@ def make_config(
     shot = given.get("shot", getattr(kind, "shot", None))
     of_data = presets.preset(entry.file, dataset, shot, preset)
     config = _assemble(kind, method, entry, {**of_data, **entry.changes, **given})
+    _check_protocol(config, given)
     return dataclasses.replace(config, preset=preset)
 
 
@@ -152,6 +165,21 @@ def _chosen(experiment, method, given):
     kind, method = EXPERIMENTS[experiment], DEFAULT if method is None else method
     check_method(kind, method)
     return kind, method
+
+
+def _check_protocol(config, given):
+    """Raise a ValueError, one line, if what is asked for does not go with the protocol."""
+    protocol = given.get("protocol", PLAIN)
+    if protocol != PLAIN and not config.settings.trained:
+        raise ValueError(
+            f"protocol {protocol} finds a number of steps, and --method={config.method} takes "
+            "none; leave it out"
+        )
+    if protocol == PUBLISHED and given.get("train_on_val") is False:
+        raise ValueError(
+            f"train_on_val is what protocol {PUBLISHED} does in its second stage; leave out "
+            "--notrain_on_val"
+        )
 
 
 def _check_names(kind, method, entry, values):

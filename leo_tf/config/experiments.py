@@ -12,6 +12,9 @@ from leo_tf.config.methods.leo_regression import LEORegressionSettings
 from leo_tf.config.methods.meta_learner import Method
 from leo_tf.config.settings import Settings, setting, with_default
 
+# What --protocol may be: how the step is found at which training ends, and what is then tested.
+PLAIN, EARLY_STOPPING, PUBLISHED = PROTOCOLS = ("plain", "early_stopping", "published")
+
 
 @dataclasses.dataclass(frozen=True)
 class Experiment(Settings):
@@ -50,7 +53,6 @@ class Classification(Experiment):
 
     kind: ClassVar[str] = "classification"
     goes_on: ClassVar[bool] = True  # with more steps, as if they had been asked for at once
-    models: ClassVar[tuple[str, ...]] = ()  # that a run trains before its main one
     methods: ClassVar[Mapping[str, Entry]] = METHODS
 
     crop: str = setting("center", "which embeddings of the images: center or multiview")
@@ -72,6 +74,12 @@ class Classification(Experiment):
     train_on_val: bool = setting(
         False, "train on train and val together. The last step is then the result"
     )
+    protocol: str = setting(
+        PLAIN,
+        "plain: the step that is best on val, always on the same episodes; early_stopping: on "
+        "fresh ones each time, before the first step, too, as in the published code; published: "
+        "that finds the step, and a new model is trained up to it on train and val together",
+    )
     allow_overlap: bool = setting(
         False, "go on, with a warning, if splits share embeddings", trains=False
     )
@@ -83,8 +91,8 @@ class Classification(Experiment):
             raise ValueError(
                 f"way must be at least 2, not {self.way}: one class needs no classifier"
             )
-        if self.split:
-            split_percents.parse(self.split)
+        percents = split_percents.parse(self.split) if self.split else None
+        self._check_protocol(percents)
         if self.train_way == 1:
             raise ValueError("train_way must be 0 or at least 2, not 1: one class teaches nothing")
 
@@ -94,10 +102,33 @@ class Classification(Experiment):
             return {}
         return {"tasks": settings.batch_spec(EpisodeSizes.of(self)).tasks}
 
+    def _check_protocol(self, percents):
+        """Check the protocol, and that there is a val for it; that of two stages trains on it."""
+        if self.protocol not in PROTOCOLS:
+            known = f"{', '.join(PROTOCOLS[:-1])} or {PROTOCOLS[-1]}"
+            raise ValueError(f"protocol must be {known}, not {self.protocol!r}")
+        if percents and not percents[1] and self.protocol != PLAIN:
+            raise ValueError(
+                f"protocol {self.protocol} needs classes for val, split {self.split} has none"
+            )
+        if self.train_on_val and self.protocol == EARLY_STOPPING:
+            raise ValueError(
+                f"train_on_val leaves no val for protocol {EARLY_STOPPING}; leave it out, or give "
+                f"--protocol={PUBLISHED}"
+            )
+        if self.protocol == PUBLISHED:
+            object.__setattr__(self, "train_on_val", True)
+
     @property
     def folder(self) -> str:
         """What sets a run apart, as the name of its folder."""
-        return f"{self.dataset}_{self.way}way_{self.shot}shot"
+        name = f"{self.dataset}_{self.way}way_{self.shot}shot"
+        return name if self.protocol == PLAIN else f"{name}_{self.protocol}"
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that a run trains before its main one: the one that finds the step."""
+        return (EARLY_STOPPING,) if self.protocol == PUBLISHED else ()
 
 
 @dataclasses.dataclass(frozen=True)

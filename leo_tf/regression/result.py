@@ -28,6 +28,19 @@ OF_READ = (
     "The defaults of both were tuned on sines and lines, not on these functions.",
     "No limit, likelihood or families: how these functions and their noise are drawn is unknown.",
 )
+# What several runs are summed up by, {label: (figure, its interval over tasks: none, decimals)}.
+FIGURES = {
+    "squared error": ("adapted_squared_error", None, 4),
+    "MAML's": ("maml_squared_error", None, 4),
+    "ratio to the limit": ("ratio_to_limit", None, 2),
+}
+ROWS = {
+    "adapted": "LEO, this run",
+    "before": "  before adaptation",
+    "latent": "  after the steps on the latents",
+    "maml": "MAML, same network and tasks",
+    "limit": "limit: exact posterior mean",
+}
 
 
 def measure(
@@ -99,23 +112,16 @@ def table(result: Mapping[str, Any]) -> str:
     Returns:
       A string of several lines.
     """
-    is_drawn = "limit_squared_error" in result
-    rows = [
-        ("LEO, this run", "adapted"),
-        ("  before adaptation", "before"),
-        ("  after the steps on the latents", "latent"),
-        ("MAML, same network and tasks", "maml"),
-        *([("limit: exact posterior mean", "limit")] if is_drawn else []),
-    ]
+    is_drawn = _is_drawn(result)
     return "\n".join(
         [
-            f"{'sines and lines' if is_drawn else result['dataset']}: {result['test_episodes']} "
-            f"tasks, {result['test_samples']} sampled networks each",
+            heading(result),
             f"{'squared error of the mean':>44}{'median':>10}",
             *(
                 f"{label:34}{written(result[f'{name}_squared_error']):>10}"
                 f"{written(result[f'{name}_median_squared_error']):>10}"
-                for label, name in rows
+                for name, label in ROWS.items()
+                if f"{name}_squared_error" in result
             ),
             *(_limit_lines(result) if is_drawn else []),
             f"50 % intervals cover, %           {result['coverage_50']:10.1f}",
@@ -125,9 +131,21 @@ def table(result: Mapping[str, Any]) -> str:
             f"MAML saw {result['maml_tasks_seen']:,} tasks in training, LEO "
             f"{result['tasks_seen']:,}.",
             *(OF_DRAWN if is_drawn else OF_READ),
-            *_notes(result, rows),
+            *faults(result),
         ]
     )
+
+
+def heading(result: Mapping[str, Any]) -> str:
+    """Name what a result was tested on."""
+    return (
+        f"{'sines and lines' if _is_drawn(result) else result['dataset']}: "
+        f"{result['test_episodes']} tasks, {result['test_samples']} sampled networks each"
+    )
+
+
+def _is_drawn(result):
+    return "limit_squared_error" in result
 
 
 def _limit_lines(result):
@@ -150,13 +168,13 @@ def _ratio(value):
     return written(value) if value is None or value >= 1e5 else f"{value:.2f}"
 
 
-def _notes(result, rows):
+def faults(result: Mapping[str, Any]) -> list[str]:
     """Say what was not finite, of the tasks and of the training of each model."""
     counts = result.get("not_finite_tasks", {})
     said = [
         f"{label.strip()}: {counts[name]} of {result['test_episodes']} tasks not finite, so that "
         "no mean exists; in the other figures they count as wrong."
-        for label, name in rows
+        for name, label in ROWS.items()
         if counts.get(name)
     ]
     trainings = {"MAML": result.get("maml", {}), "generator": result.get("generator", {})}

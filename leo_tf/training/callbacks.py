@@ -57,6 +57,11 @@ class SaveRun(keras.callbacks.Callback):
         super().__init__()
         self.run = run
 
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Save what was found before the first step, if anything was."""
+        if logs:
+            self.run.save()
+
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Save everything that resuming needs."""
         self.run.save()

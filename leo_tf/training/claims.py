@@ -63,7 +63,8 @@ def claim(folder: RunFolder, config: Config, data: Mapping[str, str] | None = No
     made = [each for each in (folder.path, *folder.path.parents) if not each.exists()]
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
-        origin: dict[str, object] = {"run": secrets.token_hex(8), "data": dict(data or {})}
+        run = folder.identity or secrets.token_hex(8)  # a stage has that of its run
+        origin: dict[str, object] = {"run": run, "data": dict(data or {})}
         if method := own.of(config.settings):
             with atomic.writer(folder.own_method) as file:
                 file.write(method.source)

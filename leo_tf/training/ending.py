@@ -30,10 +30,11 @@ def conclude(state: "RunState", steps: int, name: str | None = None) -> dict[str
       DivergedRunError: one line, if none of its validations was finite.
       ValueError: one line, if the best model is missing.
     """
-    taken, finite, kept = state.step, state.is_finite, state.best_step
+    taken, finite, kept = state.step, state.is_finite, state.has_best
     if state.restore_best() is None and kept:
         raise ValueError(
-            f"{state.folder.best}: the best model, of step {kept}, is gone; bring it back, or "
+            f"{state.folder.best}: the best model, of step {state.best_step}, is gone; bring it "
+            "back, or "
             "start anew in another --run_dir"
         )
     if not kept or not state.is_finite:  # version 0.1 kept some that are not

@@ -52,11 +52,13 @@ def fit(
     *,
     steps: int,
     validate_every: int,
+    validate_first: bool = False,
     name: str | None = None,
 ) -> None:
     """Train from where a run's folder is to its last step.
 
-    Ends before where a validation finds variables that are not finite: no step brings them back.
+    Ends before where a validation finds variables that are not finite: no step brings them back. If
+    the last step is 0, the model as it is made is the run's result.
 
     Args:
       model, state: a model compiled by `compile_model`, and its `RunState`.
@@ -64,6 +66,7 @@ def fit(
       validation: see `MetaValidation`.
       steps: the last step.
       validate_every: steps from one validation to the next.
+      validate_first: whether the first validation is before the first step.
       name: what is trained, for people; None where there is only one thing.
 
     Raises:
@@ -74,12 +77,15 @@ def fit(
         TellNonFinite(state, name),
         stop := StopOnSignal(),
         IntervalMetrics(state),
-        MetaValidation(validation, state, validate_every, steps, name),
+        MetaValidation(validation, state, validate_every, steps, name, validate_first),
         *writers(state.folder),
         SaveRun(state),
     ]
+    start = _begin(model, state, steps)
+    if not steps:
+        _keep_untrained(state, validation)
     with stop.listening():
-        for first, length, epochs in segments(_begin(model, state, steps), steps, validate_every):
+        for first, length, epochs in segments(start, steps, validate_every):
             if first % validate_every == 0 and not state.is_finite:
                 return
             model.fit(
@@ -103,9 +109,19 @@ def _begin(model, state, steps):
         if not state.folder.metrics.exists():
             lost = f"warning: {state.folder.metrics} is gone, with its rows up to step {start}"
             print(lost, file=sys.stderr)
-    drop_rows_after(state.folder.metrics, start)
+    # Of a first validation that was not saved, the row goes, too.
+    drop_rows_after(state.folder.metrics, start if start or state.has_best else -1)
     older_metrics.convert(state.folder, model.settings)
     return start
+
+
+def _keep_untrained(state, validation):
+    """Make the model before its first step the result, if it is finite, as any other is."""
+    if not state.has_best:
+        found = validation()
+        if found.finite and state.is_finite:
+            state.keep_as_best(found.score)
+            state.save()
 
 
 def segments(start: int, steps: int, interval: int) -> list[tuple[int, int, int]]:

@@ -58,8 +58,16 @@ class MetricsFile(keras.callbacks.Callback):
         super().__init__()
         self.path = Path(path)
 
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Add a row of what was measured before the first step, if anything was."""
+        if logs:
+            self._add(None, {**logs, NAN_GUARD: 0})
+
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Add a row."""
+        self._add(epoch, logs)
+
+    def _add(self, epoch, logs):
         row = {name: logs[name] for name in sorted(logs)}
         row = {n: value if isinstance(value, int) else float(value) for n, value in row.items()}
         row = {"epoch": epoch, **row}

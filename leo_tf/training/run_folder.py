@@ -10,6 +10,7 @@ from typing import Any
 
 from data_pipeline import atomic, paths
 from leo_tf.config import Config, config_from_flat
+from leo_tf.config.experiments import EARLY_STOPPING
 
 # Of config.json. Files without a number are of format 1; up to format 2, neither the run nor its
 # data are identified, and checkpoints bear no mark.
@@ -99,6 +100,11 @@ class RunFolder:
     def saved_model(self) -> Path:
         """The trained model, exported."""
         return self.path / "saved_model"
+
+    @property
+    def early_stopping(self) -> "RunFolder":
+        """The first stage of a run in two: a run of its own, which finds the step."""
+        return self.of(EARLY_STOPPING)
 
     def of(self, name: str) -> "RunFolder":
         """Return the folder of a model that a run trains beside its main one."""

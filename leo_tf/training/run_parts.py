@@ -1,5 +1,7 @@
 """Whether the checkpoints in a run's folder are the run's own, and all there."""
 
+import math
+
 from leo_tf.config import Config
 from leo_tf.training.checkpoints import DAMAGE, ForeignCheckpointError, check_mark, value_in
 from leo_tf.training.run_folder import RunFolder, steps_in
@@ -37,9 +39,10 @@ def _check_best(folder):
         latest = folder.checkpoints / f"step-{step}"
         try:
             best = int(value_in(latest, "best_step"))
+            there = best > 0 or value_in(latest, "best_score") != -math.inf
         except DAMAGE:
             continue
-        if best and best not in steps_in(folder.best):
+        if there and best not in steps_in(folder.best):
             raise ValueError(
                 f"{folder.best}: lacks step-{best}, which is the best model by {latest}; put it "
                 "back, or choose another --run_dir"

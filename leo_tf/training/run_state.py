@@ -62,8 +62,13 @@ class RunState:
         return int(self._model.optimizer.iterations.numpy())
 
     @property
+    def has_best(self) -> bool:
+        """Whether there is a result so far."""
+        return self.best_step > 0 or self.best_score != -math.inf
+
+    @property
     def best_step(self) -> int:
-        """Step of the run's result so far; 0 if there is none."""
+        """Step of the run's result so far; 0 if there is none, too."""
         return int(self._best_step)
 
     @property
@@ -151,7 +156,7 @@ class RunState:
 
     def restore_best(self) -> int | None:
         """Give the model the variables of the run's result; returns their step, or None."""
-        return self._best.restore(self.best_step or None)
+        return self._best.restore(self.best_step if self.has_best else None)
 
     def require_best(self) -> int:
         """Restore the best model and return its step; ValueError if there is no finite one yet."""

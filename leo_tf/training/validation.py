@@ -39,7 +39,7 @@ class NoValidation:
 
 
 class MetaValidation(keras.callbacks.Callback):
-    """Validate on fixed meta-validation episodes at the end of every validation interval.
+    """Validate at the end of every validation interval, and before the first if that is asked for.
 
     Adds the validation's value to the epoch's logs, for the callbacks after it, and keeps the model
     as the best if its score is above all before, or always if the run does not choose. A model that
@@ -51,6 +51,7 @@ class MetaValidation(keras.callbacks.Callback):
       interval: steps from one validation to the next.
       steps: the last step, which is validated too.
       name: what is trained, for people; None where there is only one thing.
+      first: whether the model is validated before the first step, too.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class MetaValidation(keras.callbacks.Callback):
         interval: int,
         steps: int,
         name: str | None = None,
+        first: bool = False,
     ) -> None:
         super().__init__()
         self.validation = validation
@@ -67,12 +69,26 @@ class MetaValidation(keras.callbacks.Callback):
         self.interval = interval
         self.steps = steps
         self.name = name
+        self.first = first
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Validate before the first step, unless that has been done."""
+        if self.first and not self.run.step and not self.run.has_best:
+            logs["step"] = 0
+            self._validate(logs, "")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Validate, unless training was interrupted within the interval."""
         step = self.run.step
         if step % self.interval and step != self.steps:
             return
+        shown = [("training loss", "loss"), *((name, name) for name in self.model.metric_names)]
+        training = (f", {label} {readable(name, logs[name])}" for label, name in shown)
+        self._validate(logs, "".join(training))
+
+    def _validate(self, logs, training):
+        """Validate the model as it is, and keep it if it is the best; `training` is shown, too."""
+        step = self.run.step
         value, score, text, finite = self.validation()
         if value is not None:
             logs[self.validation.name] = value
@@ -81,10 +97,8 @@ class MetaValidation(keras.callbacks.Callback):
         if better or (finite and sound and not self.run.choose_best):
             self.run.keep_as_best(score)
         best = " (best so far)" if better and self.run.choose_best else ""
-        shown = [("training loss", "loss"), *((name, name) for name in self.model.metric_names)]
-        training = ", ".join(f"{label} {readable(name, logs[name])}" for label, name in shown)
         where = f"{self.name} step {step}" if self.name else f"step {step}"
-        tqdm.tqdm.write(f"{where}: meta-validation {text}{best}, {training}", file=sys.stdout)
+        tqdm.tqdm.write(f"{where}: meta-validation {text}{best}{training}", file=sys.stdout)
         sys.stdout.flush()
         if not sound:
             self.model.stop_training = True

@@ -26,12 +26,15 @@ def model():
     return make_model(16, dtype="float32")
 
 
-def gathered(embeddings, way, shot, queries, seed, draws=1):
-    """Return the first episodes of an evaluation, one `Episodes` per draw."""
+def gathered(embeddings, way, shot, queries, seed, draws=1, step=None):
+    """Return the first episodes of an evaluation, one `Episodes` per draw; of a step, if fresh."""
     sampler = EpisodeSampler(embeddings, way, shot, queries, TASKS_DRAWN)
     name = f"{embeddings.name}/evaluation"
-    indices = [sampler.indices(stream_seed(name, seed, step)) for step in range(draws)]
-    return [sampler.gather(one) for one in indices]
+    seeds = [stream_seed(name, seed, number) for number in range(draws)]
+    if step is not None:
+        of_step = stream_seed(f"{name}/fresh", seed, step)
+        seeds = [tf.random.fold_in(of_step, number, alg="philox") for number in range(draws)]
+    return [sampler.gather(sampler.indices(each)) for each in seeds]
 
 
 @pytest.mark.parametrize(("way", "shot", "queries"), [(3, 2, 10), (5, 1, 4), (2, 5, 1)])
@@ -69,6 +72,27 @@ def test_episodes_are_a_function_of_the_seed_and_split(tiny, model):
     np.testing.assert_array_equal(first, accuracies("test", 0))
     np.testing.assert_allclose(first, accuracies("test", 0, episodes=1100)[:40], atol=1e-6)
     assert (first != accuracies("test", 1)).any()
+
+
+@pytest.mark.parametrize("classify", [None, linear_scores])
+def test_fresh_episodes_are_a_function_of_the_seed_and_the_step(tiny, model, classify):
+    evaluator = Evaluator(tiny["val"], 3, 2, 5, 250, seed=4, fresh=True)
+    classifier = Classifier(model.classifier().adapt, classify)
+    found = {}
+    for step in (0, 1000, 7, 1000):
+        evaluator.renew(step)
+        accuracies = evaluator.accuracies(classifier)
+        np.testing.assert_array_equal(found.setdefault(step, accuracies), accuracies)
+        drawn = gathered(tiny["val"], 3, 2, 5, 4, draws=2, step=step)
+        expected = np.concatenate([model.meta_loss(each).terms["accuracy"] for each in drawn])
+        np.testing.assert_allclose(accuracies, expected[:250], atol=1e-6)
+    fixed = Evaluator(tiny["val"], 3, 2, 5, 250, seed=4)
+    fixed.renew(7)  # changes nothing
+    always = fixed.accuracies(classifier)
+    assert (always == Evaluator(tiny["val"], 3, 2, 5, 250, 4).accuracies(classifier)).all()
+    others = Evaluator(tiny["val"], 3, 2, 5, 250, seed=5, fresh=True).accuracies(classifier)
+    kinds = [*found.values(), always, others]
+    assert len({each.tobytes() for each in kinds}) == len(kinds) == 5
 
 
 def test_progress_counts_every_episode_once(tiny, model):

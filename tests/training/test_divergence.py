@@ -51,17 +51,18 @@ class Script:
         return Validated(score, score, f"score {score}", finite)
 
 
-def train(folder, found, numbers=None, rate=0.01, dtype=None, **how):
+def train(folder, found, numbers=None, rate=0.01, dtype=None, first=False, steps=STEPS, **choice):
     """Train, or go on, as a new process would; returns the `RunState`.
 
     Args:
       folder: of the run.
       found: what the validations find.
       numbers: {step: number of the data}; 1 elsewhere.
+      first: whether there is one before the first step.
     """
     model = Slope(dtype)
-    fitting.compile_model(model, keras.optimizers.SGD(rate), STEPS, INTERVAL)
-    state = RunState(RunFolder(folder), model, **how)
+    fitting.compile_model(model, keras.optimizers.SGD(rate), steps, INTERVAL)
+    state = RunState(RunFolder(folder), model, **choice)
     values = np.ones(STEPS, model.compute_dtype)
     for step, value in (numbers or {}).items():
         values[step - 1] = value
@@ -70,7 +71,8 @@ def train(folder, found, numbers=None, rate=0.01, dtype=None, **how):
         data = Episodes(values, values, values, values), values
         return tf.data.Dataset.from_tensor_slices(data).skip(first)
 
-    fitting.fit(model, state, dataset, Script(found), steps=STEPS, validate_every=INTERVAL)
+    how = {"validate_every": INTERVAL, "validate_first": first}
+    fitting.fit(model, state, dataset, Script(found), steps=steps, **how)
     return state
 
 
@@ -205,3 +207,59 @@ def test_a_best_model_that_was_deleted_is_missed_and_no_divergence(tmp_path):
     with pytest.raises(ValueError, match="best: the best model, of step 12, is gone") as caught:
         conclude(state, STEPS)
     assert not isinstance(caught.value, DivergedRunError)
+
+
+def test_the_model_before_its_first_step_may_be_the_best(tmp_path, capsys):
+    state = train(tmp_path, [(4.0, True), *SOUND], first=True)
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == "step 0: meta-validation score 4.0 (best so far)"
+    assert second.startswith("step 4: meta-validation score 1.0, training loss")
+    assert [(row["step"], row["val_score"]) for row in rows(tmp_path)] == [
+        ("0", "4.0"),
+        ("4", "1.0"),
+        ("8", "2.0"),
+        ("12", "3.0"),
+    ]
+    figures = conclude(state, STEPS)
+    assert (figures["best_step"], figures["steps_taken"], state.best_score) == (0, 12, 4.0)
+    np.testing.assert_array_equal(state._model.height, [1.0])
+    # The same command again: nothing is validated, and the same comes out.
+    again = train(tmp_path, [], first=True)
+    assert conclude(again, STEPS) == figures
+    np.testing.assert_array_equal(again._model.height, [1.0])
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_first_validation_is_done_once_unless_a_kill_lost_it(tmp_path, monkeypatch, lost):
+    """Stopped after it, or killed between writing its row and saving it."""
+
+    class KilledError(Exception):
+        pass
+
+    def killed(self, *arguments, **more):
+        raise KilledError
+
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        if lost:
+            patch.setattr("leo_tf.training.callbacks.SaveRun.on_train_begin", killed)
+        else:
+            patch.setattr(TellNonFinite, "on_train_batch_end", killed)
+        train(tmp_path, [(4.0, True)], first=True)
+    assert [row["step"] for row in rows(tmp_path)] == ["0"]
+    state = train(tmp_path, [(4.0, True), *SOUND] if lost else SOUND, first=True)
+    assert [row["val_score"] for row in rows(tmp_path)] == ["4.0", "1.0", "2.0", "3.0"]
+    assert [row["epoch"] for row in rows(tmp_path)] == ["", "0", "1", "2"]
+    assert conclude(state, STEPS)["best_step"] == 0
+
+
+def test_a_run_of_no_steps_ends_with_the_model_as_it_is_made(tmp_path):
+    for _ in range(2):
+        state = train(tmp_path, [(5.0, True)], steps=0, choose_best=False)
+        figures = conclude(state, 0)
+        assert (figures["best_step"], figures["steps_taken"], state.best_score) == (0, 0, 5.0)
+        assert figures["diverged"] is None
+        np.testing.assert_array_equal(state._model.height, [1.0])
+    longer = train(tmp_path, SOUND, choose_best=False)
+    assert conclude(longer, STEPS)["best_step"] == STEPS
+    with pytest.raises(DivergedRunError, match="training ended at step 0 of 0 without a finite"):
+        conclude(train(tmp_path / "other", [(5.0, False)], steps=0), 0)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from commands import command
+from same_run import assert_same_run
 from tiny import TINY_RUN
 
 from leo_tf.classification.experiment import train_and_test
@@ -20,28 +21,6 @@ from leo_tf.training.checkpoints import CheckpointFolder
 from leo_tf.training.fit import compile_model, segments
 from leo_tf.training.run_folder import RunFolder
 from leo_tf.training.run_state import RunState
-
-
-def checkpointed(folder):
-    """Return {name: array} of the newest checkpoint in a folder, times and counters left out."""
-    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(folder)))
-    names = reader.get_variable_to_shape_map()
-    skipped = ("timing", "mark", "save_counter", "_CHECKPOINTABLE_OBJECT_GRAPH")
-    return {n: reader.get_tensor(n) for n in names if not n.startswith(skipped)}
-
-
-def assert_same_run(run_dir, expected_dir):
-    """Compare two finished runs: what resumes, what is best, what was measured, the result."""
-    for folder in ("checkpoints", "best"):
-        found, expected = checkpointed(run_dir / folder), checkpointed(expected_dir / folder)
-        assert found.keys() == expected.keys()
-        assert len(found) >= 9
-        for name, value in expected.items():
-            np.testing.assert_array_equal(found[name], value, err_msg=name)
-    results = [json.loads((d / "result.json").read_text()) for d in (run_dir, expected_dir)]
-    for result in results:
-        del result["train_steps_per_second"]
-    assert results[0] == results[1]
 
 
 def metrics(run_dir):

@@ -91,6 +91,21 @@ def test_checkpoints_with_and_without_a_mark_are_of_two_runs(tmp_path):
         open_run(old)[1].restore_best()
 
 
+def test_a_best_model_of_step_0_is_restored_and_missed_like_any_other(tmp_path):
+    folder = run(tmp_path / "run", {0: 3.0, 100: None})
+    model, state = open_run(folder)
+    state.restore()
+    model.optimizer.iterations.assign(200)
+    model.weight.assign([9.0, 9.0])
+    state.keep_as_best(4.0)  # and was killed before it saved that
+    model, state = open_run(folder)
+    check_checkpoints(folder, CONFIG)
+    assert (state.restore(), state.has_best, state.restore_best()) == (100, True, 0)
+    np.testing.assert_array_equal(model.weight, [0.0, 0.0])
+    (folder.best / "step-0.index").unlink()
+    assert refused(folder).startswith(f"{folder.best}: lacks step-0, which is the best model by")
+
+
 @pytest.mark.parametrize("gone", ["best", "best/step-200.index"])
 def test_a_best_model_that_is_gone_is_named(tmp_path, gone):
     folder = run(tmp_path / "run", {0: None, 100: 1.0, 200: 2.0, 300: None})
