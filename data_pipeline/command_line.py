@@ -8,7 +8,7 @@ from typing import Any
 
 from absl import flags
 
-from data_pipeline import paths, process
+from data_pipeline import flag_files, paths, process
 from data_pipeline.version import __version__
 
 LARGEST = 2**31 - 1  # of whole numbers, as TensorFlow counts
@@ -64,6 +64,7 @@ def _run(main, values, description, argv, operands, prepare):
     for name in values:
         values[name].unparse()
     argv = _arguments(argv)
+    flag_files.check(argv)
     explain = prepare(argv) if prepare else None
     if not {"--help", "-help", "-h"}.isdisjoint(argv):
         print(f"{description.strip()}\n\n{_help(values)}".rstrip())
@@ -74,7 +75,11 @@ def _run(main, values, description, argv, operands, prepare):
     try:
         arguments = values(argv)[1:]
     except flags.UnrecognizedFlagError as error:
-        raise flags.Error((explain and explain(error.flagname)) or str(error)) from None
+        said = (explain and explain(error.flagname)) or str(error)
+        raise flags.Error(flag_files.place(argv, error.flagname) + said) from None
+    except flags.IllegalFlagValueError as error:  # "flag --name=value: why"
+        name = str(error).removeprefix("flag --").partition("=")[0]
+        raise flags.Error(flag_files.place(argv, name) + str(error)) from None
     if arguments and not operands:
         raise flags.Error(f"every argument is a flag, --name=value; what is {arguments[0]!r}?")
     if operands and not arguments:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -231,6 +231,7 @@ def train(
     splits: Splits,
     classifier: Classifier,
     steps: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, Any]:
     """Train a classifier in a folder to its last step, and give it its best variables.
 
@@ -240,6 +241,7 @@ def train(
       splits: what it is trained and validated on.
       classifier: what `make` returned.
       steps: the last step; None for that of the configuration.
+      callbacks: further ones of the training, see `fit`.
 
     Returns:
       Figures of its training, val_accuracy among them.
@@ -251,7 +253,7 @@ def train(
     steps = config.experiment.steps if steps is None else steps
     state = prepare(config, classifier, folder, splits.val is not None, steps)
     with no_result_if_diverged(folder):
-        return _train(config.experiment, splits, classifier, state, steps)
+        return _train(config.experiment, splits, classifier, state, steps, callbacks)
 
 
 def _validation(experiment, val, classifier, state):
@@ -266,7 +268,7 @@ def _validation(experiment, val, classifier, state):
     return AccuracyValidation(evaluator, classifier, lambda: state.step)
 
 
-def _train(experiment, splits, classifier, state, steps):
+def _train(experiment, splits, classifier, state, steps, callbacks):
     """Train a classifier to its last step, give it its best variables; returns figures."""
     validation = _validation(experiment, splits.val, classifier, state)
     if not (state and state.has_begun):
@@ -283,6 +285,7 @@ def _train(experiment, splits, classifier, state, steps):
         steps=steps,
         validate_every=experiment.validate_every,
         validate_first=experiment.protocol == EARLY_STOPPING,
+        callbacks=callbacks,
     )
     figures = conclude(state, steps)
     figures["val_accuracy"] = state.best_score if splits.val else None

@@ -1,6 +1,7 @@
 """Settings as flags of a command: a flag for every field of the settings classes."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from absl import flags
 
@@ -67,6 +68,11 @@ class MethodFlags:
         except ValueError as error:
             raise flags.Error(f"--{error}") from None
         return lambda name: _whose(name, method)
+
+    def asked(self) -> dict[str, Any]:
+        """Return {setting: value} of the experiment's and the method's that a flag gives."""
+        values = {name: self._values[name].value for name in self._defined}
+        return {name: value for name, value in values.items() if value is not None}
 
     def configuration(self, base: Config | None = None) -> Config:
         """Build the configuration that the flags ask for, see `configuration`."""

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline import paths
+from leo_tf.classification.inputs import Splits
 from leo_tf.config import Config, make_config, methods, presets
 from leo_tf.config.methods import DEFAULT, METHODS
+from leo_tf.studies import trials
+from leo_tf.studies.ranges import ranges
+from leo_tf.studies.search import Search, about
 from leo_tf.training.run_folder import RunFolder
 
 PRESET = "_preset"  # ends the name of a row that has a method's full preset, not the budget
@@ -73,6 +77,20 @@ class Study:
     def trials(self, row: str) -> Path:
         """The record of a row's trials."""
         return self.folder / row / "trials.json"
+
+    def untried(self, row: str) -> bool:
+        """Whether trials of a row are missing: of a method without settings to choose, one."""
+        if row.endswith(PRESET):
+            return False
+        count = self.budget.trials if ranges(METHODS[row]) else 1
+        return len(trials.read(self.trials(row), row)["trials"]) < count
+
+    def search(self, row: str, splits: Splits) -> Search:
+        """Return the trials of a row as a search, given the data."""
+        found = ranges(METHODS[row])
+        shared = about(self.trial_config(row, {}), found, splits.digests())
+        count = self.budget.trials if found else 1
+        return Search(self.trials(row).parent, row, found, shared, count, seed=self.seeds[0])
 
     def run(self, row: str, shot: int, seed: int, centre: bool = False) -> RunFolder:
         """The folder of a run."""

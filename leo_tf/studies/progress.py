@@ -1,12 +1,13 @@
 """All the work of a study, with a bar over its jobs."""
 
+import functools
 import sys
 
 import tqdm
 
 from data_pipeline import console
 from leo_tf.studies.plan import Study
-from leo_tf.studies.work import missing_runs, missing_trials
+from leo_tf.studies.work import do, missing_runs, missing_trials
 from leo_tf.studies.workers import do_all
 
 
@@ -43,5 +44,5 @@ def carry_out(study: Study, workers: int) -> int:
                     failed += 1
                     print(f"error: {job}: {fault}", file=sys.stderr)
 
-            do_all(study, left, workers, told)
+            do_all(functools.partial(do, study), left, workers, told)
     return failed

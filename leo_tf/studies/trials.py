@@ -1,56 +1,14 @@
-"""Trials of a method's settings: drawn from the ranges they declare, judged by validation."""
+"""The record of a method's trials: which settings were tried, and how each was judged."""
 
-import dataclasses
-import math
-import zlib
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from leo_tf.config.methods import METHODS
 from leo_tf.training.run_folder import read_json, write_json
 
-
-def candidates(row: str, dataset: str, count: int) -> list[dict[str, Any]]:
-    """Draw the settings that are tried: the defaults, then random ones from their ranges.
-
-    Args:
-      row: a method.
-      dataset: the data set; with the method it decides what is drawn.
-      count: how many; a method without settings to choose has one.
-
-    Returns:
-      A list of {name: value}, of those settings that have a range.
-    """
-    entry = METHODS[row]
-    searched = {
-        field.name: field
-        for field in dataclasses.fields(entry.settings)
-        if field.metadata["search"] is not None and field.name not in entry.changes
-    }
-    if not searched:
-        return [{}]
-    random = np.random.default_rng(zlib.crc32(f"{dataset}/{row}".encode()))
-    drawn = [
-        {name: _draw(field, random) for name, field in searched.items()} for _ in range(count - 1)
-    ]
-    return [{}, *drawn]
+COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"  # what became of a trial
 
 
-def _draw(field, random):
-    """Draw a value of a setting from its range."""
-    search = field.metadata["search"]
-    if isinstance(search, list):
-        return search[random.integers(len(search))]
-    low, high, *scale = search
-    if scale == ["log"]:
-        value = math.exp(random.uniform(math.log(low), math.log(high)))
-    else:
-        value = random.uniform(low, high)
-    return round(value) if field.type is int else float(f"{value:.4g}")
-
-
-def best(record: dict[str, Any]) -> dict[str, Any]:
+def best(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of the trial with the greatest validation accuracy, the first of equals.
 
     Args:
@@ -59,19 +17,66 @@ def best(record: dict[str, Any]) -> dict[str, Any]:
     Raises:
       ValueError: no trial ended in a finite model.
     """
+    return best_trial(record)["settings"]
+
+
+def best_trial(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return that trial, as the record has it; raises what `best` does."""
     ended = [each for each in record["trials"] if each["val_accuracy"] is not None]
     if not ended:
         raise ValueError(f"no trial of {record['method']} ended in a finite model")
-    return max(ended, key=lambda each: each["val_accuracy"])["settings"]
+    return max(ended, key=lambda each: each["val_accuracy"])
 
 
-def read(path: Any, row: str) -> dict[str, Any]:
-    """Read the record of a row's trials: {"method", "trials": [{"settings", "val_accuracy"}]}."""
-    empty = {"method": row, "trials": []}
-    return read_json(path, "remove it to try settings anew") if path.is_file() else empty
+def read(path: Any, method: str) -> dict[str, Any]:
+    """Read the record of a method's trials.
+
+    Returns:
+      {"method", "search": what was searched, by which all its trials are comparable; {} in records
+      of version 0.1, "trials": [{"trial": number, "settings": those that are searched, "state",
+      "val_accuracy": in percent, None unless complete, "seconds", ...}]}.
+
+    Raises:
+      ValueError: one line, if it is damaged.
+    """
+    if not path.is_file():
+        return {"method": method, "search": {}, "trials": []}
+    remedy = "remove it to try settings anew"
+    record = read_json(path, remedy)
+    try:
+        trials = [_whole(number, each) for number, each in enumerate(record["trials"])]
+        return {"method": record["method"], "search": record.get("search", {}), "trials": trials}
+    except (KeyError, TypeError):
+        raise ValueError(f"{path}: is no record of trials; {remedy}") from None
 
 
-def write(path: Any, record: dict[str, Any]) -> None:
-    """Write the record of a row's trials."""
+def _whole(number, trial):
+    """Return a trial with what records of version 0.1 did not tell."""
+    state = FAILED if trial["val_accuracy"] is None else COMPLETE
+    return {"trial": number, "settings": dict(trial["settings"]), "state": state, **trial}
+
+
+def write(path: Any, record: Mapping[str, Any]) -> None:
+    """Write the record of a method's trials."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, record)
+
+
+def line(trial: Mapping[str, Any]) -> str:
+    """Say in a line what became of a trial."""
+    if trial["state"] == COMPLETE:
+        diverged = f"; diverged, {trial['diverged']}" if trial.get("diverged") else ""
+        return f"trial {trial['trial']}: {trial['val_accuracy']:.2f} %{diverged}"
+    if trial["state"] == PRUNED:
+        *_, (step, accuracy) = trial["validations"].items()
+        return f"trial {trial['trial']}: pruned at step {step}, with {accuracy:.2f} %"
+    return f"trial {trial['trial']}: failed, {trial.get('fault', 'its model is not finite')}"
+
+
+def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """Say in what two searches differ, whose trials cannot be compared then; "" if in nothing."""
+    return "; ".join(
+        f"{name} is {theirs.get(name, 'not there')!r} there and {ours.get(name, 'not there')!r} now"
+        for name in {**ours, **theirs}
+        if theirs.get(name, ...) != ours.get(name, ...)
+    )

@@ -1,10 +1,8 @@
 """The work of a study, a job at a time: the trials of a method, or one run of it."""
 
-import contextlib
 import statistics
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -15,9 +13,12 @@ from data_pipeline.episodes import EpisodeSampler
 from leo_tf.classification import experiment, inputs
 from leo_tf.classification.export import load
 from leo_tf.meta.classifier import Classifier
-from leo_tf.studies import trials
+from leo_tf.studies import owners, trials
+from leo_tf.studies.ledger import Report, taken_over
+from leo_tf.studies.log import written_to
 from leo_tf.studies.plan import COST, PRESET, Study
-from leo_tf.training.run_folder import RunFolder, write_json
+from leo_tf.studies.trial import judge
+from leo_tf.training.run_folder import write_json
 
 TASKS = 100  # adapted together when that is timed
 
@@ -38,8 +39,7 @@ class Job(NamedTuple):
 
 def missing_trials(study: Study) -> list[Job]:
     """List the rows whose trials are not all done."""
-    tried = (row for row in study.rows if not row.endswith(PRESET))
-    return [Job(row) for row in tried if _untried(study, row)]
+    return [Job(row) for row in study.rows if study.untried(row)]
 
 
 def missing_runs(study: Study) -> list[Job]:
@@ -63,8 +63,7 @@ def do(study: Study, job: Job, alone: bool) -> None:
       alone: whether nothing else runs meanwhile, so that times are meant.
     """
     where = study.trials(job.row).parent if job.shot is None else study.run(*job).path
-    where.mkdir(parents=True, exist_ok=True)
-    with open(where / "log.txt", "a", encoding="utf-8") as log, _written_to(log):
+    with written_to(where / "log.txt"):
         try:
             if job.shot is None:
                 _try_settings(study, job.row)
@@ -74,36 +73,19 @@ def do(study: Study, job: Job, alone: bool) -> None:
             keras.backend.clear_session()
 
 
-@contextlib.contextmanager
-def _written_to(log: Any) -> Iterator[None]:
-    with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-        yield
-
-
-def _untried(study, row):
-    """Return the settings of a row that have not been tried."""
-    wanted = trials.candidates(row, study.dataset, study.budget.trials)
-    done = trials.read(study.trials(row), row)["trials"]
-    return wanted[len(done) :]
-
-
 def _try_settings(study, row):
-    record = trials.read(study.trials(row), row)
-    for settings in _untried(study, row):
-        config = study.trial_config(row, settings)
-        splits = inputs.load(config, study.data_path)
-        began = time.perf_counter()
-        with tempfile.TemporaryDirectory() as folder:
-            classifier = experiment.make(config, splits.train)
-            figures = experiment.train(config, RunFolder(folder), splits, classifier)
-        record["trials"].append(
-            {
-                "settings": settings,
-                "val_accuracy": figures["val_accuracy"],
-                "seconds": round(time.perf_counter() - began, 1),
-            }
-        )
-        trials.write(study.trials(row), record)
+    """Run the trials that a row lacks; its record is written after each."""
+    splits = inputs.load(study.trial_config(row, {}), study.data_path)
+
+    def objective(number: int, settings: Mapping[str, Any], report: Report) -> dict[str, Any]:
+        folder = study.trials(row).parent / "running" / f"trial{number}"
+        return judge(study.trial_config(row, settings), folder, splits, report)
+
+    ledger = taken_over(study.search(row, splits))
+    command = owners.Process.here()
+    for slot in range(ledger.left):
+        ledger.run(owners.Job(command, slot), objective)
+        ledger.write()
 
 
 def _run(study, job, alone):

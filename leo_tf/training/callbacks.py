@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -103,6 +103,37 @@ class StopOnSignal(keras.callbacks.Callback):
     def _handle(self, number, frame):
         self.signal = number
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class EndedTrainingError(Exception):
+    """Training was ended by whoever is told of its validations."""
+
+
+class TellValidations(keras.callbacks.Callback):
+    """Tell each validation to somebody who may end the training, as a search prunes a trial.
+
+    A signal that comes meanwhile goes first: the run is stopped as ever, and may be ended later.
+
+    Args:
+      name: of the validation's value in the logs.
+      told: function of a step and the value; returns whether training ends there.
+    """
+
+    def __init__(self, name: str, told: Callable[[int, float], bool]) -> None:
+        super().__init__()
+        self.name = name
+        self.told = told
+        self._ended = False
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Tell the value, if there was a validation."""
+        if self.name in logs and self.told(int(logs["step"]), float(logs[self.name])):
+            self._ended = self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Raise an EndedTrainingError if it was ended, and no signal came."""
+        if self._ended and not self.model.stop_training:  # which StopOnSignal has decided before
+            raise EndedTrainingError
 
 
 class Progress(keras.callbacks.Callback):

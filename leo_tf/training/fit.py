@@ -54,6 +54,7 @@ def fit(
     validate_every: int,
     validate_first: bool = False,
     name: str | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
     """Train from where a run's folder is to its last step.
 
@@ -68,6 +69,8 @@ def fit(
       validate_every: steps from one validation to the next.
       validate_first: whether the first validation is before the first step.
       name: what is trained, for people; None where there is only one thing.
+      callbacks: further ones, which find the validation in the logs, before the run is saved: what
+        is told is told again rather than never.
 
     Raises:
       InterruptedRunError: on Ctrl-C or SIGTERM, after everything was saved.
@@ -79,6 +82,7 @@ def fit(
         IntervalMetrics(state),
         MetaValidation(validation, state, validate_every, steps, name, validate_first),
         *writers(state.folder),
+        *callbacks,
         SaveRun(state),
     ]
     start = _begin(model, state, steps)

@@ -61,6 +61,26 @@ def test_run_refuses_a_flag(quick, data_path, flag, value, said):
 
 
 @pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"# mine\n--dataset=tiny\n--stepz=3\n", ", line 3: Unknown command line flag 'stepz'"),
+        (b"--steps=many\n", ", line 1: flag --steps=many"),
+        (b"--method=prototypical\n--kl_weight=1\n", ", line 2: --kl_weight is a flag of"),
+        (b"\xff\xfe", ": is no text; a file of flags has --name=value in each line"),
+        (None, ": cannot be read (No such file or directory)"),
+    ],
+)
+def test_what_is_wrong_in_a_file_of_flags_names_the_file_and_the_line(
+    quick, data_path, tmp_path, content, said
+):
+    file = tmp_path / "mine.flags"
+    if content is not None:
+        file.write_bytes(content)
+    done = quick("leo_tf.run", data_path=data_path, flagfile=file)
+    assert_refused(done, 2, f"{file}{said}")
+
+
+@pytest.mark.parametrize(
     ("module", "flags"), [("leo_tf.run", {}), ("leo_tf.evaluate", {"saved_model": "anything"})]
 )
 def test_an_unknown_data_set_says_where_it_looked_and_how_to_get_it(

@@ -34,24 +34,6 @@ def test_a_mean_has_the_interval_of_students_t_over_seeds_and_that_over_all_epis
     assert mean_of([50.0], [0.3]).over_seeds is None
 
 
-@pytest.mark.parametrize("row", METHODS)
-def test_what_is_tried_lies_in_the_declared_ranges_and_makes_a_configuration(tmp_path, row):
-    drawn = trials.candidates(row, "tiny", 6)
-    assert drawn == trials.candidates(row, "tiny", 6)
-    assert drawn[0] == {}
-    fields = {field.name: field for field in METHODS[row].settings.__dataclass_fields__.values()}
-    for settings in drawn:
-        config = study(tmp_path).trial_config(row, settings)
-        assert config.experiment.steps == plan.Budget.trial_steps
-        for name, value in settings.items():
-            search = fields[name].metadata["search"]
-            assert getattr(config.settings, name) == value
-            inside = (
-                value in search if isinstance(search, list) else search[0] <= value <= search[1]
-            )
-            assert inside, (name, value)
-
-
 def test_every_method_starts_from_its_defaults_and_a_preset_row_from_the_preset(tmp_path):
     glyphs = plan.Study(
         tmp_path, "glyphs", "center", 5, 15, (1,), (0,), ("leo", "leo_preset"), plan.Budget()

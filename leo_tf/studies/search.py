@@ -1,0 +1,67 @@
+"""What is searched for settings, and with which trials; no TensorFlow, no Optuna."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from leo_tf.config import Config
+from leo_tf.config.methods import own
+from leo_tf.studies.ranges import Range
+
+SAMPLERS = ("tpe", "random")
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """A search for a method's settings.
+
+    Args:
+      folder: of the search; the record of its trials is trials.json there.
+      method: whose settings; for people and the record.
+      ranges: {setting: range} of those that are searched.
+      about: {name: value} of everything else that makes its trials comparable with each other.
+      count: trials in all; the first has the starts of the ranges.
+      sampler: one of `SAMPLERS`.
+      seed: of the sampler.
+      prune: whether trials end whose validations are below the median of those before.
+      storage: URL of a database; None for a journal in the folder.
+    """
+
+    folder: Path
+    method: str
+    ranges: Mapping[str, Range]
+    about: Mapping[str, Any]
+    count: int
+    sampler: str = SAMPLERS[0]
+    seed: int = 0
+    prune: bool = True
+    storage: str | None = None
+
+    @property
+    def record(self) -> Path:
+        """The file of the record of its trials."""
+        return self.folder / "trials.json"
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """What trials have in common that may be compared, as the record and the study keep it."""
+        told = {f"the range of {name}": str(each) for name, each in self.ranges.items()}
+        return {**self.about, **told, "sampler": self.sampler}
+
+
+def about(
+    config: Config, ranges: Mapping[str, Range], digests: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what the trials of a search have in common beside the ranges.
+
+    Args:
+      config: of any of its trials.
+      ranges: of the settings in which they differ.
+      digests: {split: digest} of the data.
+    """
+    shared = {name: value for name, value in config.training().items() if name not in ranges}
+    shared |= {f"the digest of {split}": digest for split, digest in digests.items()}
+    if method := own.of(config.settings):
+        shared["the digest of the method's file"] = method.digest
+    return shared
