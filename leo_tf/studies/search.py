@@ -10,6 +10,8 @@ from leo_tf.config.methods import own
 from leo_tf.studies.ranges import Range
 
 SAMPLERS = ("tpe", "random")
+# In the folder of a search: the study, the record of its trials, the trainings of those that run.
+JOURNAL, RECORD, RUNNING = "study.journal", "trials.json", "running"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +43,11 @@ class Search:
     @property
     def record(self) -> Path:
         """The file of the record of its trials."""
-        return self.folder / "trials.json"
+        return self.folder / RECORD
+
+    def running(self, number: int) -> Path:
+        """The folder of a trial's training, which is there as long as the trial goes on."""
+        return self.folder / RUNNING / f"trial{number}"
 
     @property
     def terms(self) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from data_pipeline import process
-
-JOURNAL = "study.journal"
+from leo_tf.studies.search import JOURNAL, RECORD
 
 
 class _DamagedError(ValueError):
@@ -71,7 +70,7 @@ def _check_journal(path):
 def _damaged(path, what):
     return _DamagedError(
         f"{path}: is damaged ({what}); remove it, and the search goes on from the trials in "
-        f"{path.with_name('trials.json')}"
+        f"{path.with_name(RECORD)}"
     )
 
 

@@ -54,8 +54,8 @@ def judge(config: Config, folder: Path, splits: Splits, report: Report) -> dict[
     try:
         inputs.check_sizes(config, splits)
         _claim(run, config, splits)
-        classifier = experiment.make(config, splits.train)
-        figures = experiment.train(config, run, splits, classifier, [tell])
+        classifier = experiment.make(config, splits.train, config.experiment.devices)
+        figures = experiment.train(config, run, splits, classifier, callbacks=[tell])
     except _ENDS as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise _of_trial(error, run) from None

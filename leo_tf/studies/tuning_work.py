@@ -3,7 +3,6 @@
 import functools
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import tqdm
@@ -19,6 +18,7 @@ from leo_tf.studies.search import Search
 from leo_tf.studies.trial import judge
 from leo_tf.studies.tuning import Tuning
 from leo_tf.studies.workers import do_all
+from leo_tf.training import strategy
 
 
 def carry_out(tuning: Tuning, ledger: Ledger, workers: int) -> None:
@@ -30,9 +30,10 @@ def carry_out(tuning: Tuning, ledger: Ledger, workers: int) -> None:
       workers: trials side by side.
 
     Raises:
-      ValueError: one line, if they cannot be run.
+      ValueError: one line, if they cannot be run, as on more devices than there are.
       InterruptedRunError, KeyboardInterrupt: on Ctrl-C; trials that ran are queued again.
     """
+    strategy.chosen(tuning.config({}).experiment.devices)
     known = {each["trial"] for each in ledger.write()["trials"]}
     jobs = [Job(Process.here(), slot) for slot in range(ledger.left)]
     faults: list[str] = []
@@ -85,16 +86,10 @@ def do(tuning: Tuning, search: Search, job: Job, alone: bool) -> None:
 
     def objective(number: int, settings: Mapping[str, Any], report: Report) -> dict[str, Any]:
         with written_to(search.folder / "logs" / f"trial{number}.txt"):
-            folder = running(search, number)
-            return judge(tuning.config(settings), folder, splits, report)
+            return judge(tuning.config(settings), search.running(number), splits, report)
 
     try:
         Ledger(search).run(job, objective)
     except StorageInternalError as error:
         said = next(iter(str(error).splitlines()), "")
         raise ValueError(f"{search.storage or search.folder}: cannot be written ({said})") from None
-
-
-def running(search: Search, number: int) -> Path:
-    """Return the folder of a trial's training, which is there as long as the trial goes on."""
-    return search.folder / "running" / f"trial{number}"
