@@ -9,9 +9,8 @@ where one of its validations, every --validate_every=..., is below the median of
 
 The study's folder holds the trials (trials.json, trials.md), pictures of their history and of which
 settings matter, and best.flags: python -m leo_tf.run --flagfile=<study>/best.flags trains with the
-best settings. Stopped at any time, even killed, the same command goes on, trials that ran included;
-with more --trials it adds some. One command works at a study at a time, unless --storage names a
-database: then several may, each on its own machine, with the same --study.
+best settings. Stopped at any time, even killed, the same command goes on; with more --trials it
+adds some. With --storage, commands on several machines may share a study; else one works at it.
 """
 
 import sys

@@ -69,8 +69,7 @@ def fit(
       validate_every: steps from one validation to the next.
       validate_first: whether the first validation is before the first step.
       name: what is trained, for people; None where there is only one thing.
-      callbacks: further ones, which find the validation in the logs, before the run is saved: what
-        is told is told again rather than never.
+      callbacks: further ones, before the run is saved: what is told is told again, or once.
 
     Raises:
       InterruptedRunError: on Ctrl-C or SIGTERM, after everything was saved.
@@ -85,28 +84,19 @@ def fit(
         *callbacks,
         SaveRun(state),
     ]
-    start = _begin(model, state, steps)
-    if not steps:
-        _keep_untrained(state, validation)
+    start = _begin(model, state, steps, validation)
     with stop.listening():
         for first, length, epochs in segments(start, steps, validate_every):
+            number = first // validate_every
             if first % validate_every == 0 and not state.is_finite:
                 return
-            model.fit(
-                shared(dataset(first), model.distribute_strategy),
-                initial_epoch=first // validate_every,
-                epochs=first // validate_every + epochs,
-                steps_per_epoch=length,
-                shuffle=False,
-                verbose=0,
-                callbacks=callbacks,
-            )
+            _take(model, dataset(first), length, range(number, number + epochs), callbacks)
             if model.stop_training:
                 stopped = f"{name} stopped" if name else "stopped"
                 raise InterruptedRunError(f"{stopped} at step {state.step} of {steps}, all saved")
 
 
-def _begin(model, state, steps):
+def _begin(model, state, steps, validation):
     """Restore a run and make its metrics.csv end where it is; returns the step to go on from."""
     if start := state.begin(steps):
         print(f"resuming {state.folder} at step {start}", flush=True)
@@ -116,7 +106,22 @@ def _begin(model, state, steps):
     # Of a first validation that was not saved, the row goes, too.
     drop_rows_after(state.folder.metrics, start if start or state.has_best else -1)
     older_metrics.convert(state.folder, model.settings)
+    if not steps:
+        _keep_untrained(state, validation)
     return start
+
+
+def _take(model, steps, length, epochs, callbacks):
+    """Have Keras take epochs of some length, a range of their numbers."""
+    model.fit(
+        shared(steps, model.distribute_strategy),
+        initial_epoch=epochs.start,
+        epochs=epochs.stop,
+        steps_per_epoch=length,
+        shuffle=False,
+        verbose=0,
+        callbacks=callbacks,
+    )
 
 
 def _keep_untrained(state, validation):
