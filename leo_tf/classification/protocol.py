@@ -12,6 +12,7 @@ EPISODES = 10_000  # of the published test
 # Settings of the training that results tell.
 TRAINED_AS = ("protocol", "train_way", "train_shot", "centre")
 NOTHING, UNKNOWN = "-", "not known"
+FOUND_THE_STEP = "the model that found the step"  # of a run in two stages, where remarks name it
 
 
 def trained_on(settings: Mapping[str, Any], method: str) -> str | None:

@@ -16,6 +16,7 @@ from leo_tf.classification.accuracies import summarise
 from leo_tf.classification.confusion import Confusion, confusion
 from leo_tf.classification.evaluation import Evaluator, default_queries
 from leo_tf.classification.protocol import (
+    FOUND_THE_STEP,
     NOTHING,
     UNKNOWN,
     circumstances,
@@ -155,7 +156,7 @@ def heading(result: Mapping[str, Any]) -> str:
 def faults(result: Mapping[str, Any]) -> list[str]:
     """Say what was not finite, in the test and in the training, a sentence each."""
     title = title_of(result.get("method", DEFAULT))
-    first = remarks(result.get(EARLY_STOPPING, {}), "the model that found the step")
+    first = remarks(result.get(EARLY_STOPPING, {}), FOUND_THE_STEP)
     return [*_not_finite(result, title), *first, *remarks(result)]
 
 

@@ -58,6 +58,10 @@ class Config:
             **dataclasses.asdict(self.settings),
         }
 
+    def deciding(self) -> dict[str, Any]:
+        """Return those of `flat` that the figures of a run depend on, beyond rounding."""
+        return {name: value for name, value in self.flat().items() if name != "devices"}
+
     def training(self) -> dict[str, Any]:
         """Return those of `flat` that training depends on."""
         of_tests = {

@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from leo_tf.classification.protocol import NOTHING, UNKNOWN, circumstances, differences, training
+from leo_tf.classification.protocol import (
+    FOUND_THE_STEP,
+    NOTHING,
+    UNKNOWN,
+    circumstances,
+    differences,
+    training,
+)
+from leo_tf.config.experiments import EARLY_STOPPING
 from leo_tf.config.methods import BASELINE, DEFAULT, METHODS
 from leo_tf.published import accuracies
 from leo_tf.published.reference import TABLES, ReferenceResult
@@ -232,17 +240,21 @@ def _notes_beside(row: ReferenceResult | None, group: Group | None) -> list[str]
 
 def _notes(group: Group) -> list[str]:
     """Say what a reader must know of a group's runs."""
+    told_of = {run.seed: circumstances(run.told, group.method) for run in group.runs}
     found: list[str] = []
     for run in group.runs:
         told: dict[str, Any] = run.told
-        found += circumstances(told, group.method)
         of_seed = f"Seed {run.seed}: " if len(group.runs) > 1 else ""
+        for each in told_of[run.seed]:
+            of_all = all(each in others for others in told_of.values())
+            found.append(each if of_all else of_seed + each)
         if count := told.get("not_finite_episodes"):
             found.append(
                 f"{of_seed}{count} of {told['test_episodes']} episodes had scores that are not "
                 "finite; a query is wrong about such a score."
             )
-        found += [of_seed + each for each in remarks(told)]
+        first = remarks(told.get(EARLY_STOPPING, {}), FOUND_THE_STEP)
+        found += [of_seed + each for each in [*first, *remarks(told)]]
     figures = [run.told["test_accuracy"] for run in group.runs]
     if failed := sum(is_at_chance(figure, group.task.way) for figure in figures):
         of = f" in {failed} of {len(figures)} runs" if len(figures) > 1 else ""

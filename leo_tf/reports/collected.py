@@ -13,6 +13,7 @@ from leo_tf.reports import curves, sound
 from leo_tf.reports.curves import Curve
 from leo_tf.studies.comparison import kept_difference
 from leo_tf.studies.plan import COST
+from leo_tf.studies.search import JOURNAL, RECORD, RUNNING
 from leo_tf.training.run_folder import RunFolder, read_json
 
 RETEST = "give the command of the run again, which tests again"
@@ -125,8 +126,11 @@ def _folders(places: Sequence[str], faults: list[str]) -> Iterator[tuple[str, Ru
             if real in seen:
                 continue
             seen.add(real)
+            if {JOURNAL, RECORD} & {*files}:  # a search, whose trials are no runs
+                inside[:] = [name for name in inside if name != RUNNING]
             if folder.config.name in files:
-                parts = (folder.checkpoints, folder.best, folder.saved_model, folder.tensorboard)
+                parts = {folder.checkpoints, folder.best, folder.saved_model, folder.tensorboard}
+                parts |= {folder.early_stopping.path}  # a stage of the run, which tells of it
                 inside[:] = [name for name in inside if folder.path / name not in parts]
                 yield place, folder
             elif folder.result.name in files:

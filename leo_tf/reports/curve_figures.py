@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import tqdm
 
 from data_pipeline import console
+from leo_tf.config.experiments import EARLY_STOPPING
 from leo_tf.reports import drawing
 from leo_tf.reports.curves import Curve
 from leo_tf.reports.groups import Group, Task, reference, variants
@@ -12,11 +13,18 @@ from leo_tf.reports.tables import Figure, Part, Section
 
 INTRO = (
     "Validations in the course of training, a line for each seed; the dot is the model that was "
-    "tested. Dashed: LEO's. The vertical axis is the same in all figures of a task."
+    "tested, or whose step was found. Dashed: LEO's. The vertical axis is the same in all figures "
+    "of a task."
 )
 MISSING = "{} of {} runs have no metrics.csv with validations here, and no curve."
 NOTHING = "No run has a metrics.csv with validations here, so there are no curves."
-MODELS = {"": "", "maml": "MAML", "generator": "the generator, LEO without inner loops"}
+MODELS = {
+    "": "",
+    "maml": "MAML",
+    "generator": "the generator, LEO without inner loops",
+    EARLY_STOPPING: "early stopping, which finds the step",
+}
+ON_VAL = "validated on classes that it is trained on"
 
 
 def part(tasks: Mapping[Task, Sequence[Group]]) -> Part:
@@ -49,25 +57,42 @@ def _best_first(group: Group) -> float:
 def _figures(prefix: str, groups: Sequence[Group], bar: tqdm.tqdm) -> Iterator[Figure]:
     groups = sorted(groups, key=_best_first)
     labels, leo = variants(groups), reference(groups)
-    limits = {}
-    for model in MODELS:
-        of_model = [run.curves.get(model) for group in groups for run in group.runs]
-        limits[model] = drawing.limits_of([curve for curve in of_model if curve is not None])
+    curves: dict[str, list[Curve]] = {}
+    for run in (run for group in groups for run in group.runs):
+        for model, curve in run.curves.items():
+            curves.setdefault(_axis(model), []).append(curve)
+    limits = {axis: drawing.limits_of(found) for axis, found in curves.items()}
     for i, group in enumerate(groups):
         for model in _models(group):
             runs = [run for run in group.runs if model in run.curves]
             found = [run.curves[model] for run in runs]
             # Of another measure, as of another version, there is nothing to compare.
-            beside = _of(leo, found[0].column) if leo is not group and not model else []
+            beside = _of(leo, found[0].column) if _comparable(group, leo) and not model else []
             chosen = [_chosen(run, model) for run in runs]
-            drawn = drawing.draw(f"{prefix}-{i}{model}", found, beside, limits[model], chosen)
+            axis = limits[_axis(model)]
+            drawn = drawing.draw(f"{prefix}-{i}{model}", found, beside, axis, chosen)
             ended = "" if all(run.result is not None for run in runs) else "not finished"
-            under = [MODELS.get(model, model), labels.get(i, ""), ended]
+            on_val = ON_VAL if _trains_on_val(group) and not model else ""
+            under = [MODELS.get(model, model), on_val, labels.get(i, ""), ended]
             words = drawing.in_words(found, [run.seed for run in runs])
             measure = drawing.LABELS[found[0].column]
             said = f"{group.title}, {measure}: {words}"
             yield Figure(group.title, "; ".join(each for each in under if each), said, *drawn)
             bar.update()
+
+
+def _axis(model: str) -> str:
+    """Name the models whose curves share an axis by one of them."""
+    return "" if model == EARLY_STOPPING else model
+
+
+def _trains_on_val(group: Group) -> bool:
+    return getattr(group.first.config.experiment, "train_on_val", False)
+
+
+def _comparable(group: Group, leo: Group | None) -> bool:
+    """Whether LEO's curves say anything beside a group's: both validate on new classes, or none."""
+    return leo is not None and leo is not group and _trains_on_val(leo) == _trains_on_val(group)
 
 
 def _of(leo: Group | None, column: str) -> list[Curve]:
@@ -78,5 +103,6 @@ def _of(leo: Group | None, column: str) -> list[Curve]:
 
 def _chosen(run, model):
     """The step whose model was tested; None if it is not known, or of another model."""
-    step = run.told["best_step"] if run.result is not None and not model else None
+    told = {"": run.told, EARLY_STOPPING: run.told.get(EARLY_STOPPING, {})}.get(model, {})
+    step = told.get("best_step") if run.result is not None else None
     return step if isinstance(step, int) else None

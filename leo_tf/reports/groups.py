@@ -82,7 +82,8 @@ class Group:
     @property
     def settings(self) -> dict[str, Any]:
         """Everything that they agree in, by name."""
-        flat = {name: value for name, value in self.first.config.flat().items() if name != "seed"}
+        decides = self.first.config.deciding()
+        flat = {name: value for name, value in decides.items() if name != "seed"}
         origin = self.first.origin
         digests = {} if flat.get("split") else origin.get("data") or {}
         data = {f"data of {name}": str(digest)[:8] for name, digest in digests.items()}
@@ -165,7 +166,7 @@ def reference(groups: Sequence[Group]) -> Group | None:
     """
 
     def budget(group):
-        return dataclasses.replace(group.first.config.experiment, seed=0)
+        return dataclasses.replace(group.first.config.experiment, seed=0, devices=1)
 
     candidates = [group for group in groups if group.method == DEFAULT]
     if not candidates:

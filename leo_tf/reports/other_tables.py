@@ -4,14 +4,16 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from leo_tf.config.experiments import EARLY_STOPPING
 from leo_tf.reports.collected import Run
 from leo_tf.reports.groups import Group, Task, variants
 from leo_tf.reports.tables import NONE, Column, Line, Table
 
 SHARED = "*"  # marks times measured while other runs shared the machine
 HOW_TO_READ = (
-    "Medians over the seeds. Training is steps over rate, without validations. Adaptation is timed "
-    "over 100 tasks together, a task's share. Times of different machines do not compare."
+    "Medians over the seeds. Training is steps over rate, without validations; early stopping, "
+    "where it found the steps of a run, is part of both. Adaptation is timed over 100 tasks "
+    "together, a task's share. Times of different machines do not compare."
 )
 WITH_SHARED = f"{SHARED} measured while other runs shared the machine."
 
@@ -85,19 +87,34 @@ def train_seconds(run: Run) -> float | None:
     """Return how long a run trained, in seconds; None if it is not known."""
     if run.cost.get("train_seconds") is not None:
         return run.cost["train_seconds"]
-    told, rate = run.told, run.told.get("train_steps_per_second")
-    return told["steps"] / rate if rate else None
+    stages = [(steps, rate) for steps, rate in _stages(run) if steps]
+    known = [steps / rate for steps, rate in stages if rate]
+    return sum(known) if known and len(known) == len(stages) else None
 
 
 def steps_per_second(run: Run) -> float | None:
     """Return at what rate a run trained; None if it is not known, or there was nothing to train."""
-    return run.told.get("train_steps_per_second") or None
+    return next((rate for steps, rate in reversed(_stages(run)) if steps and rate), None)
+
+
+def outer_steps(run: Run) -> int:
+    """Return how many steps a run took, with those of early stopping where that came before."""
+    return sum(steps for steps, _ in _stages(run))
+
+
+def _stages(run: Run) -> list[tuple[int, float | None]]:
+    """Return the steps and the rate of each training of a run: early stopping is one."""
+    told = run.told
+    stopped = told.get(EARLY_STOPPING)
+    if not stopped:
+        return [(told["steps"], told.get("train_steps_per_second"))]
+    return [(each["steps_taken"], each.get("train_steps_per_second")) for each in (stopped, told)]
 
 
 def _costs(group: Group, mark: str) -> list[str]:
     """Cells: steps, steps/s, training, adaptation, parameters."""
     runs = group.runs
-    steps = [run.told["steps"] for run in runs]
+    steps = [outer_steps(run) for run in runs]
     rates = [steps_per_second(run) for run in runs]
     seconds = [train_seconds(run) for run in runs]
     adapt = [run.cost.get("adapt_microseconds") for run in runs]

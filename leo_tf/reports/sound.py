@@ -10,6 +10,7 @@ import numpy as np
 
 from leo_tf.classification.accuracies import summarise
 from leo_tf.config import Config
+from leo_tf.config.experiments import EARLY_STOPPING
 
 # Of result.json: {name: (least, most)}; what may be missing, or null, is in the second of a pair.
 Bounds = Mapping[str, tuple[float, float]]
@@ -38,9 +39,14 @@ REGRESSION: tuple[Bounds, Bounds] = (
 MUST_BE_THERE = ("adapted_squared_error", "maml_squared_error")  # null, if they are not finite
 COST: Bounds = {"parameters": MANY, "train_seconds": MANY, "adapt_microseconds": MANY}
 TEXTS = ("split", "class_split", "trained_on", "diverged")
+# Of early stopping, which a run by the published protocol tells of.
+STOPPED: tuple[Bounds, Bounds] = (
+    {"best_step": MANY, "steps_taken": MANY, "val_accuracy": PERCENT},
+    {"val_ci95": MANY, **TRAINED},
+)
 SAME = frozenset(  # settings that a result repeats
     ("method", "dataset", "crop", "way", "shot", "seed", "points", "train_on_val", "train_way")
-    + ("train_shot", "centre", "generator_steps", "test_samples")
+    + ("train_shot", "centre", "generator_steps", "test_samples", "protocol")
 )
 
 
@@ -62,9 +68,7 @@ def check_result(
     is_classification = config.experiment.kind == "classification"
     needed, others = CLASSIFICATION if is_classification else REGRESSION
     missing = [*needed] if is_classification else [*needed, *MUST_BE_THERE]
-    for name in missing:
-        if name not in result:
-            raise ValueError(f"{path}: has no {name}, another version wrote it; {remedy}")
+    _check_there(path, result, missing, remedy)
     for name, bounds in needed.items():
         _check_number(path, name, result[name], bounds, remedy)
     _check_optional(path, result, others, remedy)
@@ -79,10 +83,10 @@ def check_result(
                 f"{remedy}"
             )
     for name in ("maml", "generator"):
-        of_model = result.get(name, {})
-        if not isinstance(of_model, Mapping):
-            raise ValueError(f"{path}: {name} is {_short(of_model)}, not an object; {remedy}")
-        _check_optional(path, of_model, TRAINED, remedy)
+        _check_optional(path, _object(path, result, name, remedy), TRAINED, remedy)
+    if EARLY_STOPPING in config.experiment.models:
+        _check_there(path, result, [EARLY_STOPPING], remedy)
+        _check_stopped(path, _object(path, result, EARLY_STOPPING, remedy), remedy)
 
 
 def check_origin(path: str | os.PathLike, origin: Mapping[str, Any], remedy: str) -> None:
@@ -128,6 +132,31 @@ def checked_episodes(
             f"result.json, {count} of {result['test_accuracy']:.3f} %; {remedy}"
         )
     return accuracies
+
+
+def _check_stopped(path, stopped, remedy):
+    """Check what a result tells of early stopping."""
+    needed, others = STOPPED
+    _check_there(path, stopped, [*needed, "val_ci95", "folder"], remedy)
+    for name, bounds in needed.items():
+        _check_number(path, name, stopped[name], bounds, remedy)
+    _check_optional(path, stopped, others, remedy)
+    if not isinstance(stopped["folder"], str):
+        raise ValueError(f"{path}: folder is {_short(stopped['folder'])}, not a text; {remedy}")
+
+
+def _check_there(path, values, names, remedy):
+    for name in names:
+        if name not in values:
+            raise ValueError(f"{path}: has no {name}, another version wrote it; {remedy}")
+
+
+def _object(path, result, name, remedy):
+    """Return an object within a result, empty if it is not there."""
+    found = result.get(name, {})
+    if not isinstance(found, Mapping):
+        raise ValueError(f"{path}: {name} is {_short(found)}, not an object; {remedy}")
+    return found
 
 
 def _check_optional(path, values, bounds, remedy):

@@ -325,6 +325,90 @@ def test_a_method_some_of_whose_seeds_are_not_finished_is_that_of_the_others(tmp
     assert "seed 0: from 40.00" in figure["aria-label"]
 
 
+STOPPED = {
+    **{"folder": "early_stopping", "steps": 400, "steps_taken": 400, "best_step": 300},
+    **{"val_accuracy": 60.0, "val_ci95": 0.5, "train_steps_per_second": 40.0},
+}
+
+
+def write_published(folder, accuracies, stopped, seed=0):
+    """Write a run by the published protocol, with the folder of its first stage."""
+    taken = stopped["best_step"]
+    told = {"early_stopping": stopped, "steps_taken": taken, "best_step": taken}
+    given = {"dataset": "glyphs", "seed": seed, "steps": 400, "protocol": "published"}
+    write_run(folder, accuracies, result=told, curve=[(taken, 90.0)], **given)
+    first = folder / "early_stopping"
+    write_config(first, **{**given, "protocol": "early_stopping"}, test_episodes=len(accuracies))
+    write_metrics(first, [(0, 20.0), (300, 60.0), (400, 55.0)])
+
+
+def test_a_run_in_two_stages_is_one_run_that_tells_both(tmp_path, reported):
+    root = tmp_path / "runs"
+    for seed, best in ((0, 300), (1, 200)):
+        stopped = {**STOPPED, "best_step": best, "nan_guard_steps": seed}
+        write_published(root / f"seed{seed}", [0.5, 0.75], stopped, seed)
+    page, text, rows, _ = reported(root)
+    assert "2 finished runs." in text
+    assert (rows[0]["runs"], rows[0]["trained_on"]) == ("2", "train+val")
+    found = {(i, name): told for i, (name, told) in enumerate(page.lines("glyphs: cost"))}
+    ((cells),) = found.values()
+    # Medians of 400 + 300 and 400 + 200 steps; early stopping at 40 a second, the others at 50.
+    assert cells[2:5] == ["650", "50.0", f"{400 / 40 + 250 / 50:.0f}"]
+    told = " ".join(page.texts)
+    for seed, best in ((0, 300), (1, 200)):
+        said = f"Seed {seed}: Trained on train and val together for {best} steps, which early stop"
+        assert said in told
+    assert "Seed 1: Training of the model that found the step fell back on the NaN guard" in told
+    drawn = {figure["aria-label"] for figure in page.figures}
+    assert any("seed 1: from 20.00 % at step 0 to 55.00 % at step 400" in each for each in drawn)
+    assert "early stopping, which finds the step" in told
+    assert "validated on classes that it is trained on" in told
+
+
+@pytest.mark.parametrize(
+    ("stopped", "said"),
+    [
+        (..., "has no early_stopping, another version wrote it"),
+        (7, "early_stopping is 7, not an object"),
+        ({"val_accuracy": "high"}, "val_accuracy is 'high', not from 0 to 100"),
+        ({"folder": ...}, "has no folder, another version wrote it"),
+        ({"val_ci95": -1.0}, "val_ci95 is -1.0"),
+    ],
+)
+def test_a_first_stage_that_is_none_is_told(tmp_path, reported, stopped, said):
+    write_published(tmp_path / "runs" / "a", [0.5, 0.75], STOPPED)
+    path = tmp_path / "runs" / "a" / "result.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(stopped, dict):
+        of_stage = {**STOPPED, **stopped}
+        stopped = {name: value for name, value in of_stage.items() if value is not ...}
+    result["early_stopping"] = stopped
+    if stopped is ...:
+        del result["early_stopping"]
+    path.write_text(json.dumps(result), encoding="utf-8")
+    *_, errors = reported(tmp_path / "runs", status=1)
+    (line,) = errors
+    assert said in line and str(path) in line
+
+
+@pytest.mark.parametrize("kept", ["trials.json", "study.journal"])
+def test_trials_of_a_search_are_no_runs(tmp_path, reported, kept):
+    study = tmp_path / "runs" / "tune" / "leo"
+    write_run(study / "run", [0.5, 0.75])
+    write_config(study / "running" / "trial3")
+    (study / kept).write_text("{}", encoding="utf-8")
+    _, text, rows, _ = reported(tmp_path / "runs")
+    assert "1 finished run." in text
+    assert "trial3" not in text
+
+
+def test_how_many_devices_trained_tells_no_runs_apart(tmp_path, reported):
+    for seed, devices in ((0, 1), (1, 2)):
+        write_run(tmp_path / "runs" / str(seed), [0.5, 0.75], seed=seed, devices=devices)
+    *_, rows, _ = reported(tmp_path / "runs")
+    assert [row["runs"] for row in rows] == ["2"]
+
+
 DAMAGE = [
     ({"test_accuracy": "high"}, "result.json: test_accuracy is 'high', not from 0 to 100"),
     ({"test_accuracy": 120.0}, "test_accuracy is 120.0"),
@@ -336,6 +420,7 @@ DAMAGE = [
     ({"seed": 7}, "seed is 7, config.json has 0"),
     ({"dataset": "icons"}, "dataset is 'icons', config.json has 'glyphs'"),
     ({"trained_on": 3}, "trained_on is 3, not a text"),
+    ({"protocol": "published"}, "protocol is 'published', config.json has 'plain'"),
     ({"train_steps_per_second": "fast"}, "train_steps_per_second is 'fast'"),
 ]
 
