@@ -44,9 +44,6 @@ define(path, "run_dir", None, "folder of the run [runs/<data set, sizes>/<method
 def main() -> int:
     """Run as the flags say."""
     where = FLAGS.run_dir, FLAGS.data_path, not FLAGS.preset
-    with command_line.flags_at_fault():
-        if FLAGS.seeds and FLAGS.seed is not None:
-            raise ValueError("--seed and --seeds are two ways to say it; leave one out")
     runs = [seeds.planned(_configuration, seed, *where) for seed in FLAGS.seeds or [None]]
     stages = protocol.load(*runs[0], FLAGS.data_path)
     seeds.check(runs[1:], FLAGS.data_path)
@@ -72,7 +69,8 @@ def _configuration(seed, base=None):
 
 def cli(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    command_line.run(main, FLAGS, __doc__, argv, prepare=METHOD_FLAGS.prepare)
+    prepare = seeds.checked(METHOD_FLAGS.prepare)
+    command_line.run(main, FLAGS, __doc__, argv, prepare=prepare)
 
 
 if __name__ == "__main__":

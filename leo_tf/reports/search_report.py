@@ -62,6 +62,7 @@ def write_flags(tuning: Tuning, trial: Mapping[str, Any], path: Path) -> None:
     """
     config = tuning.config(trial["settings"])
     values = config.flat()
+    del values["train_on_val"]  # false, the default: --protocol=published may follow the file
     if own.is_own(tuning.method):
         values["method"] = str(Path(tuning.method).absolute())
     if tuning.data_path != DATA_PATH:

@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -27,10 +27,25 @@ _TERMS = "search"  # attribute of a study, and entry of a record
 
 
 def taken_over(search: Search) -> "Ledger":
-    """Return the trials of a search that this process leads, see `Ledger.take_over`."""
+    """Return the trials of a search that this process leads, see `Ledger.take_over`.
+
+    Raises:
+      ValueError: one line, also if the record is of another search.
+    """
+    record = trials.read(search.record, search.method)
+    _compare(search, record[_TERMS], search.record)  # before anything is made in its folder
     ledger = Ledger(search)
-    ledger.take_over()
+    ledger.take_over(record["trials"])
     return ledger
+
+
+def _compare(search, theirs, where):
+    """Raise a ValueError if trials that are there are of another search."""
+    if theirs and (apart := trials.differences(theirs, search.terms)):
+        raise ValueError(
+            f"{where}: has trials of another search: {apart}; leave that as it was, or choose "
+            "another folder"
+        )
 
 
 class Ledger:
@@ -59,39 +74,39 @@ class Ledger:
         }
         if name in there:
             self.study = optuna.load_study(study_name=name, **how)
-            self._compare(self.study.user_attrs.get(_TERMS), search.storage or search.folder)
+            theirs = self.study.user_attrs.get(_TERMS)
+            _compare(search, theirs, search.storage or search.folder)
         else:
             self.study = optuna.create_study(
                 study_name=name, direction="maximize", load_if_exists=True, **how
             )
         self._distributions = distributions(search.ranges)
 
-    def _compare(self, theirs, where):
-        """Raise a ValueError if trials that are there are of another search."""
-        if theirs and (apart := trials.differences(theirs, self.search.terms)):
-            raise ValueError(
-                f"{where}: has trials of another search: {apart}; leave that as it was, or choose "
-                "another folder"
-            )
-
-    def take_over(self) -> None:
+    def take_over(self, recorded: Sequence[Mapping[str, Any]]) -> None:
         """Begin, or go on: take in what the record has, and do again what was left undone.
 
         For the process that leads the search, before any runs a trial.
 
+        Args:
+          recorded: trials of the record, see `trials.read`.
+
         Raises:
-          ValueError: one line, if the record is of another search, or another process on this
-            machine works at the search in this folder.
+          ValueError: one line, if another process on this machine works at the search in this
+            folder.
         """
-        record = trials.read(self.search.record, self.search.method)
-        self._compare(record[_TERMS], self.search.record)
         running = self._trials(TrialState.RUNNING)
         left = [each for each in running if self._is_left(each)]
         self.study.set_user_attr(_TERMS, self.search.terms)
         ranges = self.search.ranges
-        for entry in record["trials"]:
+        for entry in recorded:
             if entry["trial"] not in self._numbered():
-                self.study.add_trial(entries.taken_in(entry, ranges, self._distributions))
+                try:
+                    self.study.add_trial(entries.taken_in(entry, ranges, self._distributions))
+                except (TypeError, ValueError) as error:
+                    raise ValueError(
+                        f"{self.search.record}: trial {entry['trial']} is none of this search "
+                        f"({error}); remove the file to try settings anew"
+                    ) from None
         if 0 not in self._numbered():
             fixed = {name: each.nearest(each.start) for name, each in ranges.items()}
             starts = {name: each.start for name, each in ranges.items()}

@@ -10,15 +10,38 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import tqdm
+from absl import flags
 
-from data_pipeline import command_line, console
+from data_pipeline import command_line, console, flag_files
 from leo_tf.config import Config
 from leo_tf.studies import protocol
 from leo_tf.studies.comparison import mean_of
 from leo_tf.training.run_folder import RunFolder
 
 Results = Mapping[int, Mapping[str, Any]]  # by seed
+Prepare = Callable[[list[str]], Any]  # see `command_line.run`
 NOTE = "± is half a 95 % interval over the seeds (Student's t)"
+
+
+def checked(prepare: Prepare) -> Prepare:
+    """Return a function of a command line that refuses --seed beside --seeds, then prepares."""
+
+    def checks(argv):
+        _check_flags(argv)
+        return prepare(argv)
+
+    return checks
+
+
+def _check_flags(argv):
+    """Raise a flags.Error, one line, if a command line gives --seed and --seeds.
+
+    But --seeds may stand beside a file of flags that has a --seed, and counts instead.
+    """
+    direct = {each.lstrip("-").partition("=")[0] for each in argv[1:] if each.startswith("-")}
+    seed, seeds = ({name} & direct or flag_files.place(argv, name) for name in ("seed", "seeds"))
+    if seed and seeds and ("seed" in direct or "seeds" not in direct):
+        raise flags.Error("--seed and --seeds are two ways to say it; leave one out")
 
 
 class Run(NamedTuple):
@@ -93,8 +116,8 @@ def finished(run: Run) -> dict[str, Any] | None:
         theirs, result = run.folder.read(with_model=True)
     except ValueError:  # what is missing is made again
         return None
-    asked = run.config.flat()
-    if result is None or theirs.flat() != asked:
+    asked = run.config.deciding()
+    if result is None or theirs.deciding() != asked:
         return None
     of_tests = asked.keys() - run.config.training().keys()  # a kill may leave an older test's
     return result if all(result.get(n, asked[n]) == asked[n] for n in of_tests) else None

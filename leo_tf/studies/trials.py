@@ -1,5 +1,6 @@
 """The record of a method's trials: which settings were tried, and how each was judged."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,14 +47,21 @@ def read(path: Any, method: str) -> dict[str, Any]:
     try:
         trials = [_whole(number, each) for number, each in enumerate(record["trials"])]
         return {"method": record["method"], "search": record.get("search", {}), "trials": trials}
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         raise ValueError(f"{path}: is no record of trials; {remedy}") from None
 
 
 def _whole(number, trial):
     """Return a trial with what records of version 0.1 did not tell."""
-    state = FAILED if trial["val_accuracy"] is None else COMPLETE
-    return {"trial": number, "settings": dict(trial["settings"]), "state": state, **trial}
+    accuracy = trial["val_accuracy"]
+    state = FAILED if accuracy is None else COMPLETE
+    found = {"trial": number, "settings": dict(trial["settings"]), "state": state, **trial}
+    known = found["state"] in (COMPLETE, PRUNED, FAILED) and isinstance(found["trial"], int)
+    judged = isinstance(accuracy, int | float) and math.isfinite(accuracy)
+    shown = found["state"] != PRUNED or found["validations"]
+    if not (known and shown and judged == (found["state"] == COMPLETE)):
+        raise TypeError
+    return found
 
 
 def write(path: Any, record: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from data_pipeline import paths
 from leo_tf.classification.inputs import Splits
 from leo_tf.config import Config, make_config
 from leo_tf.config.configuration import method_entry
-from leo_tf.config.experiments import Classification
+from leo_tf.config.experiments import PLAIN, Classification
 from leo_tf.config.methods import own
 from leo_tf.studies.ranges import Range, ranges
 from leo_tf.studies.search import Search, about
@@ -49,6 +49,11 @@ class Tuning:
         """
         if config.experiment.kind != Classification.kind:
             raise ValueError("a search is for classifiers; choose a --dataset of classes")
+        if config.experiment.protocol != PLAIN:
+            raise ValueError(
+                f"--protocol={config.experiment.protocol} is for a run: trials are judged on the "
+                "same episodes; leave it out, and give it to leo_tf.run with what is found"
+            )
         if config.experiment.train_on_val:
             raise ValueError("--train_on_val leaves nothing to judge settings by; leave it out")
         entry = method_entry(Classification, method)

@@ -27,6 +27,8 @@ TINY = {
         ({"method": "nearest_centroid"}, "--method=nearest_centroid has no settings to search"),
         ({"dataset": "sines_and_lines", "method": "leo"}, "a search is for classifiers"),
         ({"train_on_val": True}, "--train_on_val leaves nothing to judge settings by"),
+        ({"protocol": "published"}, "--protocol=published is for a run: trials are judged on the"),
+        ({"protocol": "early_stopping"}, "--protocol=early_stopping is for a run"),
         ({"outer_lr": -1}, "--outer_lr must not be negative"),
         ({"dataset": "mine"}, "no data set mine"),
     ],
@@ -47,6 +49,8 @@ def test_a_study_of_another_shot_and_a_database_are_told_before_tensorflow_start
     given = {**TINY, "data_path": data_path, "study": tmp_path}
     done = quick("leo_tf.tune", **given)
     assert_refused(done, 1, f"{tmp_path}/trials.json: has trials of another search", "shot is 5")
+    assert [path.name for path in tmp_path.iterdir()] == ["trials.json"]
+    given["study"] = tmp_path / "other"
     done = quick("leo_tf.tune", **given, storage="mysql://nowhere")
     assert_refused(done, 1, "--storage=mysql://nowhere: cannot be opened")
 

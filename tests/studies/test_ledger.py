@@ -19,7 +19,7 @@ from leo_tf.studies.importance import importances
 from leo_tf.studies.ledger import Ledger, taken_over
 from leo_tf.studies.owners import Job, Process
 from leo_tf.studies.ranges import Range
-from leo_tf.studies.storage import JOURNAL
+from leo_tf.studies.search import JOURNAL
 
 RECORD = TOP / "runs/table/glyphs/leo/trials.json"
 
@@ -233,8 +233,35 @@ def test_a_study_of_another_search_is_refused_and_stays_as_it_is(tmp_path):
         assert str(tmp_path) in str(refused.value)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
     (tmp_path / JOURNAL).unlink()  # the record tells it, too
+    del files[tmp_path / JOURNAL]
     with pytest.raises(ValueError, match=r"trials.json: has trials of another search: shot is 1"):
         taken_over(search(tmp_path, 2, about={"dataset": "mine", "shot": 5}))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": "great"},
+        {"state": "failed"},
+        {"state": "pruned", "val_accuracy": None, "validations": {}},
+        {"val_accuracy": "high"},
+        {"val_accuracy": None},
+        {"validations": {"late": 50.0}},
+        {"settings": {"outer_lr": "high"}},
+        {"settings": 3},
+        {"trial": "first"},
+    ],
+)
+def test_a_record_that_is_none_is_told_and_stays(tmp_path, change):
+    good = {"trial": 0, "settings": {}, "state": "complete", "val_accuracy": 50.0}
+    record = {"method": "toy", "search": {}, "trials": [{**good, **change}]}
+    path = tmp_path / "trials.json"
+    path.write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(ValueError, match="remove .* to try settings anew") as told:
+        taken_over(search(tmp_path, 2))
+    assert str(path) in str(told.value)
+    assert json.loads(path.read_text(encoding="utf-8")) == record
 
 
 @pytest.mark.parametrize("damage", ["half a line", "garbage", "another program's"])

@@ -7,6 +7,7 @@ import signal
 import commands
 import numpy as np
 import pytest
+from absl import flags
 from commands import assert_refused, command
 from same_run import checkpointed
 from scipy import stats
@@ -113,6 +114,7 @@ def test_a_run_is_finished_if_its_result_is_of_what_is_asked_for(tmp_path):
     about = run.folder.saved_model / "assets.extra" / "about.json"
     write_json(about, {"run": run.folder.identity})
     assert seeds.finished(run) == result
+    assert seeds.finished(run._replace(config=make_config(**SETTINGS, devices=2))) == result
     for changes in ({"steps": 8}, {"test_episodes": 50}, {"tasks": 5}):
         other = make_config(**{**SETTINGS, **changes})
         assert seeds.finished(run._replace(config=other)) is None
@@ -121,7 +123,7 @@ def test_a_run_is_finished_if_its_result_is_of_what_is_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("asked", "said"),
     [
         ({"seed": 3, "seeds": "0,1"}, "--seed and --seeds"),
         ({"seeds": "0,x"}, "seeds must be whole numbers from 0, by commas, not '0,x'"),
@@ -129,10 +131,26 @@ def test_a_run_is_finished_if_its_result_is_of_what_is_asked_for(tmp_path):
         ({"seeds": "4294967296"}, "seed must be below 4294967296"),
     ],
 )
-def test_seeds_that_make_no_sense_are_refused(quick, data_path, tmp_path, flags, said):
-    given = {"data_path": data_path, "run_dir": tmp_path / "runs", **SETTINGS, **flags}
+def test_seeds_that_make_no_sense_are_refused(quick, data_path, tmp_path, asked, said):
+    given = {"data_path": data_path, "run_dir": tmp_path / "runs", **SETTINGS, **asked}
     assert_refused(quick("leo_tf.run", **given), 2, said)
     assert not (tmp_path / "runs").exists()
+
+
+def test_seeds_count_instead_of_the_seed_of_a_file_of_flags(tmp_path):
+    file, both = tmp_path / "best.flags", tmp_path / "both.flags"
+    file.write_text("--steps=20\n--seed=3\n")
+    both.write_text("--seed=3\n--seeds=0,1\n")
+    prepare = seeds.checked(len)  # of arguments that nothing is wrong with
+    for argv in (["run", f"--flagfile={file}", "--seeds=0,1"], ["run", "--seeds", "0", "--way=3"]):
+        assert prepare(argv) == len(argv)
+    for argv in (
+        ["run", f"--flagfile={both}"],
+        ["run", f"--flagfile={both}", "--seed=4"],
+        ["run", f"--flagfile={file}", "--seed=4", "--seeds=0,1"],
+    ):
+        with pytest.raises(flags.Error, match="--seed and --seeds are two ways"):
+            prepare(argv)
 
 
 def test_every_folder_is_checked_before_any_run_starts(quick, data_path, tmp_path):
@@ -146,13 +164,13 @@ def test_every_folder_is_checked_before_any_run_starts(quick, data_path, tmp_pat
 @pytest.mark.long
 def test_a_run_for_each_seed_is_that_of_the_seed_alone_and_is_done_once(data_path, tmp_path):
     several = tmp_path / "several"
-    flags = {"data_path": data_path, **SETTINGS}
-    done = command("leo_tf.run", run_dir=several, seeds="5,2", **flags)
+    asked = {"data_path": data_path, **SETTINGS}
+    done = command("leo_tf.run", run_dir=several, seeds="5,2", **asked)
     assert (done.returncode, done.stderr) == (0, "")
     accuracies, written = [], {}
     for seed in (5, 2):
         alone, folder = tmp_path / f"alone{seed}", several / f"seed{seed}"
-        single = command("leo_tf.run", run_dir=alone, seed=seed, **flags)
+        single = command("leo_tf.run", run_dir=alone, seed=seed, **asked)
         assert single.returncode == 0, single.stderr
         found, expected = (checkpointed(each / "best") for each in (folder, alone))
         for name, value in expected.items():
@@ -166,29 +184,29 @@ def test_a_run_for_each_seed_is_that_of_the_seed_alone_and_is_done_once(data_pat
     half = stats.t.ppf(0.975, 1) * stats.sem(accuracies)
     mean = [f"{np.mean(accuracies):.2f}", "±", f"{half:.2f}"]
     assert cells(done.stdout, "mean, ± over 2 seeds")[:3] == mean
-    again = command("leo_tf.run", run_dir=several, seeds="5,2", **flags)
+    again = command("leo_tf.run", run_dir=several, seeds="5,2", **asked)
     assert (again.returncode, again.stderr) == (0, "")
     assert f"seed 5 is finished, in {several}/seed5" in again.stdout
     assert again.stdout.splitlines()[-6:] == done.stdout.splitlines()[-6:]
     assert {path: path.stat().st_mtime_ns for path in written} == written
     (several / "seed2" / "saved_model" / "saved_model.pb").unlink()
-    assert command("leo_tf.run", run_dir=several, seeds="5,2", **flags).returncode == 0
+    assert command("leo_tf.run", run_dir=several, seeds="5,2", **asked).returncode == 0
     now = {path: path.stat().st_mtime_ns != then for path, then in written.items()}
     assert list(now.values()) == [False, True]
 
 
 @pytest.mark.long
 def test_runs_stopped_in_the_second_go_on_there_by_the_published_protocol_too(data_path, tmp_path):
-    flags = {"data_path": data_path, **SETTINGS, "protocol": "published", "seeds": "0,1"}
+    asked = {"data_path": data_path, **SETTINGS, "protocol": "published", "seeds": "0,1"}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    done = command("leo_tf.run", run_dir=whole, **flags)
+    done = command("leo_tf.run", run_dir=whole, **asked)
     assert (done.returncode, done.stderr) == (0, "")
     after = parts / "seed1" / "early_stopping" / "checkpoints" / "step-2.index"
-    status, errors = commands.interrupt("leo_tf.run", signal.SIGINT, after, run_dir=parts, **flags)
+    status, errors = commands.interrupt("leo_tf.run", signal.SIGINT, after, run_dir=parts, **asked)
     assert status == 130, errors
     first = (parts / "seed0" / "result.json").stat().st_mtime_ns
     assert not (parts / "seed1" / "result.json").exists()
-    again = command("leo_tf.run", run_dir=parts, **flags)
+    again = command("leo_tf.run", run_dir=parts, **asked)
     assert (again.returncode, again.stderr) == (0, "")
     assert (parts / "seed0" / "result.json").stat().st_mtime_ns == first
     assert again.stdout.splitlines()[-6:] == done.stdout.splitlines()[-6:]
@@ -197,13 +215,13 @@ def test_runs_stopped_in_the_second_go_on_there_by_the_published_protocol_too(da
 @pytest.mark.long
 def test_a_seed_that_fails_leaves_the_others(data_path, tmp_path):
     """Its newest checkpoint is another model's, which is found when it is restored."""
-    flags = {"data_path": data_path, "run_dir": tmp_path, **SETTINGS, "seeds": "0,1"}
-    assert command("leo_tf.run", **flags).returncode == 0
+    asked = {"data_path": data_path, "run_dir": tmp_path, **SETTINGS, "seeds": "0,1"}
+    assert command("leo_tf.run", **asked).returncode == 0
     (tmp_path / "seed0" / "result.json").unlink()
     shutil.rmtree(tmp_path / "seed0" / "checkpoints")
     shutil.copytree(tmp_path / "seed1" / "checkpoints", tmp_path / "seed0" / "checkpoints")
     shutil.rmtree(tmp_path / "seed1" / "saved_model")
-    done = command("leo_tf.run", **flags)
+    done = command("leo_tf.run", **asked)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: seed 0: {tmp_path}/seed0/checkpoints/step-")
@@ -213,8 +231,8 @@ def test_a_seed_that_fails_leaves_the_others(data_path, tmp_path):
 
 @pytest.mark.long
 def test_regressions_of_several_seeds(tmp_path):
-    flags = {name: value for name, value in TINY_REGRESSION.items() if name != "seed"}
-    done = command("leo_tf.run", run_dir=tmp_path, seeds="0,1", **flags)
+    asked = {name: value for name, value in TINY_REGRESSION.items() if name != "seed"}
+    done = command("leo_tf.run", run_dir=tmp_path, seeds="0,1", **asked)
     assert (done.returncode, done.stderr) == (0, "")
     results = [json.loads((tmp_path / f"seed{n}/result.json").read_text()) for n in (0, 1)]
     errors = [each["adapted_squared_error"] for each in results]

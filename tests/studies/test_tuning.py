@@ -110,6 +110,8 @@ def test_the_flags_of_the_best_make_the_same_configuration(tmp_path):
         assert config == found.config(settings)
         assert run.FLAGS.data_path == str(tmp_path)
         assert of_flags(tmp_path / "best.flags", "--seed=9").experiment.seed == 9
+        published = of_flags(tmp_path / "best.flags", "--protocol=published").experiment
+        assert (published.protocol, published.train_on_val) == ("published", True)
     assert config_from_flat(found.config(settings).flat(), execute=False) is not None
 
 
