@@ -102,8 +102,10 @@ def stop_early(config: Config, folder: RunFolder, splits: Splits) -> dict[str, A
 def _trained(config, folder, splits, steps):
     """Train a model in its folder, which becomes that of the run; returns it and its figures."""
     classifier = make(config, splits.train, config.experiment.devices)
+    seen = {"val": ", which is trained on"} if config.experiment.train_on_val else {}
     for name, split in splits._asdict().items():
-        print(f"{name}: {split or 'none, so the last step is the result'}", flush=True)
+        told = f"{split}{seen.get(name, '')}" if split else "none, so the last step is the result"
+        print(f"{name}: {told}", flush=True)
     check_checkpoints(folder, config)
     claim(folder, config, splits.digests())
     if config.experiment.split:
