@@ -57,9 +57,14 @@ def load_pool(data_path: str | os.PathLike, dataset: str, crop: str) -> Embeddin
     Raises:
       FileNotFoundError, ValueError: one line about the data.
     """
-    folder = check_pool(data_path, dataset, crop)
-    there = [name for name in SPLITS if find_split(folder, name)[0].is_file()]
+    there = pool_splits(data_path, dataset, crop)
     return load_split(data_path, dataset, crop, "+".join(there))
+
+
+def pool_splits(data_path: str | os.PathLike, dataset: str, crop: str) -> list[str]:
+    """Return the splits whose files a data set has; raises what `check_pool` does."""
+    folder = check_pool(data_path, dataset, crop)
+    return [name for name in SPLITS if find_split(folder, name)[0].is_file()]
 
 
 def check_pool(data_path: str | os.PathLike, dataset: str, crop: str) -> Path:

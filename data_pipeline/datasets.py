@@ -114,6 +114,21 @@ def splits_there(
     return needed
 
 
+def files_of(
+    data_path: str | os.PathLike, dataset: str, crop: str, splits: Sequence[str]
+) -> dict[str, Path]:
+    """Return the files that splits are read from, by their paths below a folder of data sets.
+
+    Raises:
+      FileNotFoundError, ValueError: see `check_dataset`.
+    """
+    found = {}
+    for split in splits:
+        path, form = find_split(check_dataset(data_path, dataset, crop, [split]), split)
+        found.update({f"{dataset}/{crop}/{each.name}": each for each in form.files(path)})
+    return found
+
+
 def load_split(
     data_path: str | os.PathLike, dataset: str, crop: str = "center", split: str = "train"
 ) -> EmbeddingSet:

@@ -18,7 +18,7 @@ from data_pipeline.datasets import DATA_PATH, check_dataset
 from leo_tf.config import flags as settings
 from leo_tf.reports import method_table
 from leo_tf.startup import start_tensorflow
-from leo_tf.studies import plan
+from leo_tf.studies import jobs, plan
 
 FLAGS = flags.FlagValues()
 define, numbers = command_line.definer(FLAGS), command_line.numbers
@@ -32,7 +32,7 @@ define(integer, "trials", plan.Budget.trials, "settings that are tried a method"
 define(integer, "trial_steps", plan.Budget.trial_steps, "steps of a trial", lower_bound=1)
 define(integer, "steps", plan.Budget.steps, "steps of a run", lower_bound=1)
 define(integer, "test_episodes", plan.Budget.test_episodes, "episodes of a test", lower_bound=1)
-define(integer, "jobs", 1, "runs side by side, each in a process of its own", lower_bound=1)
+jobs.define(define)
 define(flags.DEFINE_boolean, "centre", True, "run the first seed with --centre, too, for a column")
 define(command_line.path, "data_path", DATA_PATH, "folder of the data sets")
 define(command_line.path, "out", "runs/table", "folder of studies")
@@ -43,6 +43,7 @@ def main() -> int:
     with command_line.flags_at_fault():
         study = _study()
         check_dataset(FLAGS.data_path, study.dataset, study.crop)
+        machines = jobs.machines(FLAGS)
     start_tensorflow()
     from leo_tf.studies.comparison import compare
     from leo_tf.studies.progress import carry_out
@@ -50,7 +51,8 @@ def main() -> int:
 
     print(study.budget, flush=True)
     try:
-        failed = carry_out(study, FLAGS.jobs)
+        with machines:
+            failed = carry_out(study, machines)
     except (InterruptedRunError, KeyboardInterrupt):
         print("stopped; the same command goes on from there", file=sys.stderr)
         return 130

@@ -7,10 +7,10 @@ ranges that the settings declare, by TPE or at random. A setting that a flag giv
 A trial trains as python -m leo_tf.run does with the same flags, --steps=... in all, and ends early
 where one of its validations, every --validate_every=..., is below the median of the trials before.
 
-The study's folder holds the trials (trials.json, trials.md), pictures of their history and of which
-settings matter, and best.flags: python -m leo_tf.run --flagfile=<study>/best.flags trains with the
-best settings. Stopped at any time, even killed, the same command goes on; with more --trials it
-adds some. With --storage, commands on several machines may share a study; else one works at it.
+The study's folder holds the trials (trials.json, trials.md), pictures of their history and of what
+matters, and best.flags: python -m leo_tf.run --flagfile=<study>/best.flags trains with the best.
+Stopped at any time, even killed, the same command goes on; more --trials add some. One command at a
+time works at a study, but with --storage, which names a database: then several, of one --study.
 """
 
 import sys
@@ -24,20 +24,19 @@ from leo_tf.classification import inputs
 from leo_tf.config import flags as settings
 from leo_tf.config.methods import DEFAULT
 from leo_tf.startup import start_tensorflow
+from leo_tf.studies import jobs
 from leo_tf.studies.search import SAMPLERS
 from leo_tf.studies.tuning import Tuning
 
 FLAGS = flags.FlagValues()
-define, boolean = command_line.definer(FLAGS), flags.DEFINE_boolean
+define = command_line.definer(FLAGS)
 METHOD_FLAGS = settings.MethodFlags(FLAGS, start_tensorflow)
 define(flags.DEFINE_integer, "trials", 40, "trials in all", lower_bound=1)
-drawing = "how settings are drawn: tpe, by what was good before, or random"
-define(flags.DEFINE_enum, "sampler", SAMPLERS[0], drawing, enum_values=SAMPLERS)
-define(boolean, "prune", True, "end trials whose validations are below the median")
-define(flags.DEFINE_integer, "jobs", 1, "trials side by side, in processes", lower_bound=1)
+define(flags.DEFINE_enum, "sampler", SAMPLERS[0], "how settings are drawn", enum_values=SAMPLERS)
+define(flags.DEFINE_boolean, "prune", True, "end trials whose validations are below the median")
+jobs.define(define)
 define(command_line.path, "data_path", DATA_PATH, "folder of the data sets")
-where = "folder of the study [runs/tune/<data set, sizes>/<method>/seed<seed>]"
-define(command_line.folder, "study", None, where)
+define(command_line.folder, "study", None, "its folder [runs/tune/DATASET_SIZES/METHOD/seedSEED]")
 database = "URL of a database for the trials, sqlite:///FILE, ... [a file in the study's folder]"
 define(flags.DEFINE_string, "storage", None, database)
 
@@ -45,10 +44,10 @@ define(flags.DEFINE_string, "storage", None, database)
 def main() -> int:
     """Run the trials that are missing, and say what they found."""
     with command_line.flags_at_fault():
-        config = METHOD_FLAGS.configuration()
-        method = FLAGS.method or DEFAULT
-        tuning = Tuning.of(config, method, METHOD_FLAGS.asked(), FLAGS.data_path)
+        config, asked = METHOD_FLAGS.configuration(), METHOD_FLAGS.asked()
+        tuning = Tuning.of(config, FLAGS.method or DEFAULT, asked, FLAGS.data_path)
         inputs.check_there(config.experiment, FLAGS.data_path)
+        machines = jobs.machines(FLAGS)
     how = {name: FLAGS[name].value for name in ("sampler", "prune", "storage")}
     splits = inputs.load(tuning.config({}), FLAGS.data_path)
     search = tuning.search(splits, FLAGS.study, count=FLAGS.trials, **how)
@@ -62,7 +61,8 @@ def main() -> int:
     from leo_tf.training.fit import InterruptedRunError
 
     try:
-        carry_out(tuning, ledger, FLAGS.jobs)
+        with machines:
+            carry_out(tuning, ledger, machines)
     except (InterruptedRunError, KeyboardInterrupt):
         print("stopped, all saved; the same command goes on from there", file=sys.stderr)
         return 130

@@ -8,7 +8,12 @@ import tensorflow as tf
 
 def checkpointed(folder):
     """Return {name: array} of the newest checkpoint in a folder, times and counters left out."""
-    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(folder)))
+    return variables(tf.train.latest_checkpoint(str(folder)))
+
+
+def variables(prefix):
+    """Return {name: array} of a checkpoint, times and counters left out."""
+    reader = tf.train.load_checkpoint(str(prefix))
     names = reader.get_variable_to_shape_map()
     skipped = ("timing", "mark", "save_counter", "_CHECKPOINTABLE_OBJECT_GRAPH")
     return {n: reader.get_tensor(n) for n in names if not n.startswith(skipped)}

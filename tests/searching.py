@@ -6,10 +6,12 @@ import signal
 import sys
 from pathlib import Path
 
-from leo_tf.studies.ledger import Pruned, taken_over
-from leo_tf.studies.owners import Job, Process
+from leo_tf.config import make_config
+from leo_tf.studies.given import Pruned
+from leo_tf.studies.ledger import taken_over
 from leo_tf.studies.ranges import Range
 from leo_tf.studies.search import Search
+from leo_tf.studies.tuning import Tuning
 
 RANGES = {
     "outer_lr": Range(float, (1e-5, 1e-2, "log"), 1e-4),
@@ -20,6 +22,25 @@ RANGES = {
 }
 DIES = "dies"  # a process that does it in a trial
 WAITS = "waits"
+OWN = """
+import dataclasses
+from leo_tf.config.methods.meta_learner import MetaLearner
+from leo_tf.config.settings import setting
+
+@dataclasses.dataclass(frozen=True)
+class Settings(MetaLearner):
+    scale: float = setting(10.0, "a factor", search=(1.0, 100.0, "log"))
+
+def build(settings, train):
+    pass
+"""
+
+
+def tuning(data_path="embeddings", method="leo", preset=None, **asked):
+    """Return what a command searches on the tiny data."""
+    given = {"dataset": "tiny", "way": 3, "shot": 2, "steps": 20, "queries": 5, **asked}
+    config = make_config("classification", method, preset, **given)
+    return Tuning.of(config, method, given, str(data_path))
 
 
 def search(folder, count, **changes):
@@ -43,9 +64,8 @@ def judge(number, settings, report):
 
 def go_on(ledger, objective=judge):
     """Run what is left of a search; returns its record."""
-    command = Process.here()
-    for slot in range(ledger.left):
-        ledger.run(Job(command, slot), objective)
+    while ledger.left:
+        ledger.run(objective)
     return ledger.write()
 
 

@@ -4,13 +4,15 @@ import dataclasses
 import itertools
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from data_pipeline.class_split import assign, check_pool, load_pool, take
+from data_pipeline.class_split import assign, check_pool, load_pool, pool_splits, take
 from data_pipeline.datasets import (
     DATA_PATH,
     SPLITS,
     check_dataset,
+    files_of,
     load_split,
     load_splits,
     splits_there,
@@ -111,6 +113,16 @@ def check_there(experiment: Classification, data_path: str | os.PathLike, split:
         check_dataset(*where, [split])
     else:
         _check_val(experiment, splits_there(*where))
+
+
+def files(experiment: Classification, data_path: str | os.PathLike) -> dict[str, Path]:
+    """Return the files that an experiment reads, by their paths below a folder of data sets.
+
+    Raises:
+      FileNotFoundError, ValueError: see `datasets.check_dataset`.
+    """
+    where = data_path, experiment.dataset, experiment.crop
+    return files_of(*where, pool_splits(*where) if experiment.split else splits_there(*where))
 
 
 def _check_val(experiment, there):

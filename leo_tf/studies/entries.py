@@ -12,16 +12,16 @@ from leo_tf.studies.ranges import Range
 # Attributes of a trial in a study.
 NUMBER = "number"  # in the search: a trial that does again what was stopped has its number
 SETTINGS = "settings"  # where they are not those drawn: a start may lie outside of its range
-TOLD = "validations"  # {step: accuracy} that were told before it was stopped
+TOLD = "validations"  # of an entry: {step: accuracy}
 FOUND = "found"  # what its entry has besides
 ENTRY = "entry"  # of a trial that was taken in from the record
 
-_STATES = {
+STATES = {
     trials.COMPLETE: TrialState.COMPLETE,
     trials.PRUNED: TrialState.PRUNED,
     trials.FAILED: TrialState.FAIL,
 }
-_NAMES = {state: name for name, state in _STATES.items()}
+_NAMES = {state: name for name, state in STATES.items()}
 
 
 def numbers(study: Sequence[FrozenTrial]) -> list[int]:
@@ -75,7 +75,7 @@ def taken_in(
     """Return a trial of the record as one of a study, which its sampler learns from."""
     of_all = {name: entry["settings"].get(name, each.start) for name, each in ranges.items()}
     return create_trial(
-        state=_STATES[entry["state"]],
+        state=STATES[entry["state"]],
         value=entry["val_accuracy"],
         params={name: each.nearest(of_all[name]) for name, each in ranges.items()},
         distributions=distributions,

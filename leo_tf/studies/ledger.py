@@ -1,28 +1,22 @@
 """The trials of a search, in an Optuna study: each is done once, whatever stops it."""
 
 import math
-import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from leo_tf.studies import entries, trials
-from leo_tf.studies.entries import NUMBER, SETTINGS, TOLD, numbers
-from leo_tf.studies.owners import Job, Owner
+from leo_tf.studies.entries import FOUND, NUMBER, SETTINGS, TOLD, numbers
+from leo_tf.studies.given import Given, Objective, judged
+from leo_tf.studies.owners import Process
 from leo_tf.studies.sampling import SeededSampler, distributions
 from leo_tf.studies.search import Search
 from leo_tf.studies.storage import open_storage
 
-Pruned = optuna.TrialPruned  # what an objective raises when its report has said so
-Report = Callable[[int, float], bool]  # of a step and its accuracy; returns whether to end there
-# Of the number of a trial, its settings, and a report. Returns {"val_accuracy": percent}, and what
-# else the record of the trial shall have.
-Objective = Callable[[int, dict[str, Any], Report], Mapping[str, Any]]
-
-_OWNER = "owner"  # attribute of a trial
+_OWNER = "process"  # attribute of a trial: of the command that has given it out
 _TERMS = "search"  # attribute of a study, and entry of a record
 
 
@@ -49,9 +43,9 @@ def _compare(search, theirs, where):
 
 
 class Ledger:
-    """The trials of a search: who runs which, and what became of them.
+    """The trials of a search: which command has given out which, and what became of them.
 
-    Any number of processes may hold one of the same search.
+    Any number of commands may hold one of the same search, if it is in a database.
 
     Args:
       search: what is searched.
@@ -67,11 +61,7 @@ class Ledger:
         # A journal is of one search, wherever its folder was moved.
         there = optuna.get_all_study_names(storage)
         name = there[0] if there and search.storage is None else str(search.folder)
-        how = {
-            "storage": storage,
-            "sampler": SeededSampler(search.sampler, search.seed),
-            "pruner": optuna.pruners.MedianPruner() if search.prune else optuna.pruners.NopPruner(),
-        }
+        how = {"storage": storage, "sampler": SeededSampler(search.sampler, search.seed)}
         if name in there:
             self.study = optuna.load_study(study_name=name, **how)
             theirs = self.study.user_attrs.get(_TERMS)
@@ -81,6 +71,7 @@ class Ledger:
                 study_name=name, direction="maximize", load_if_exists=True, **how
             )
         self._distributions = distributions(search.ranges)
+        self._given: dict[int, optuna.Trial] = {}  # by number; not back yet
 
     def take_over(self, recorded: Sequence[Mapping[str, Any]]) -> None:
         """Begin, or go on: take in what the record has, and do again what was left undone.
@@ -117,12 +108,12 @@ class Ledger:
         """Return whether nobody works at a running trial any more."""
         if _OWNER not in trial.user_attrs:  # stopped before it could say who runs it
             return True
-        owner = Owner.read(trial.user_attrs[_OWNER])
+        owner = Process(*trial.user_attrs[_OWNER])
         if self.search.storage is not None:
-            return not (owner.living or owner.is_elsewhere)
-        if owner.living:
+            return owner.is_local and not owner.lives
+        if owner.lives:
             raise ValueError(
-                f"{self.search.folder}: process {owner.living.number} works at trial "
+                f"{self.search.folder}: process {owner.number} works at trial "
                 f"{trial.user_attrs.get(NUMBER, trial.number)}; wait for it or end it"
             )
         return True
@@ -133,8 +124,7 @@ class Ledger:
         for each in left:
             number = of_all[each.number]
             if numbered[number].number == each.number:  # that has not been done yet
-                told = {str(step): value for step, value in each.intermediate_values.items()}
-                kept = {NUMBER: number, TOLD: {**each.user_attrs.get(TOLD, {}), **told}}
+                kept = {NUMBER: number}
                 if SETTINGS in each.user_attrs:
                     kept[SETTINGS] = each.user_attrs[SETTINGS]
                 self.study.enqueue_trial(each.params, kept)
@@ -150,70 +140,67 @@ class Ledger:
 
     @property
     def left(self) -> int:
-        """How many trials are neither done nor run by anyone."""
+        """How many trials are neither done nor given out by anyone."""
         states = [each.state for each in self._numbered().values()]
         return max(0, self.search.count - len(states) + states.count(TrialState.WAITING))
 
     @property
     def running(self) -> int:
-        """How many trials are run by now."""
+        """How many trials are given out by now."""
         return sum(each.state == TrialState.RUNNING for each in self._numbered().values())
 
-    def run(self, job: Job, objective: Objective) -> None:
-        """Run a trial, if one is left: one that was stopped, or the next.
-
-        Args:
-          job: whose trial it is; what the same job has left running is done again.
-          objective: judges settings. A ValueError, FileNotFoundError or MemoryError is the fault of
-            the settings, and the trial has failed; with any other exception it is queued again.
-        """
-        running = self._trials(TrialState.RUNNING)
-        owned = [each for each in running if _OWNER in each.user_attrs]
-        self._do_again(e for e in owned if Owner.read(e.user_attrs[_OWNER]).job == job)
+    def give(self) -> Given | None:
+        """Give out a trial, if one is left: one that was stopped, or the next."""
         if not self.left:
-            return
+            return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is experimental in Optuna
             trial = self.study.ask(self._distributions)
+        trial.set_user_attr(_OWNER, Process.here())
+        number = numbers(self._trials())[trial.number]
+        trial.set_user_attr(NUMBER, number)
+        self._given[number] = trial
+        settings = entries.settings(trial, self.search.ranges)
+        complete = self._trials(TrialState.COMPLETE)
+        others = tuple(dict(each.intermediate_values) for each in complete)
+        return Given(number, settings, others, self.search.prune)
+
+    def take(self, entry: Mapping[str, Any]) -> None:
+        """Take back a trial that was given out, and tell the study what became of it.
+
+        Args:
+          entry: of the trial, see `given.judged`.
+        """
+        trial = self._given[entry["trial"]]
+        told = ("trial", "settings", "state", "val_accuracy", TOLD)
+        found = {name: value for name, value in entry.items() if name not in told}
         try:
-            trial.set_user_attr(_OWNER, Owner.of(job))
-            number = numbers(self._trials())[trial.number]
-            trial.set_user_attr(NUMBER, number)
-            self._judge(trial, number, objective)
+            for step, value in entry.get(TOLD, {}).items():
+                trial.report(math.nan if value is None else value, int(step))
+            trial.set_user_attr(FOUND, found)
+            state = entries.STATES[entry["state"]]
+            self.study.tell(trial, entry["val_accuracy"], state=state, skip_if_finished=True)
         except optuna.exceptions.UpdateFinishedTrialError:
-            return  # another has taken it over, for whom this process had seemed dead
-        except BaseException:
-            self._do_again(
-                each for each in self._trials(TrialState.RUNNING) if each.number == trial.number
-            )
-            raise
+            pass  # another has taken it over, for whom this process had seemed dead
+        del self._given[entry["trial"]]
 
-    def _judge(self, trial, number, objective):
-        """Have a trial's settings judged, and tell the study."""
-        told = {int(step): value for step, value in trial.user_attrs.get(TOLD, {}).items()}
-        for step, value in told.items():
-            trial.report(value, step)
+    def give_up(self) -> None:
+        """Queue again whatever was given out and is not back."""
+        given = {each.number for each in self._given.values()}
+        self._given = {}
+        self._do_again(e for e in self._trials(TrialState.RUNNING) if e.number in given)
 
-        def report(step, value):
-            if step not in told:  # a trial that goes on may do steps again
-                trial.report(value, step)
-            return trial.should_prune()
+    def run(self, objective: Objective) -> None:
+        """Run a trial here, if one is left; whatever stops it queues it again.
 
-        began, kept = time.perf_counter(), {}
-        state, value = TrialState.COMPLETE, None
+        Args:
+          objective: judges settings, see `given.judged`.
+        """
         try:
-            kept = dict(objective(number, entries.settings(trial, self.search.ranges), report))
-            value = kept.pop("val_accuracy")
-            if not math.isfinite(value):
-                raise ValueError(f"its validation accuracy is {value}")
-        except Pruned:
-            state = TrialState.PRUNED
-        except (ValueError, FileNotFoundError, MemoryError) as error:
-            state, value = TrialState.FAIL, None
-            kept = {"fault": str(error) or type(error).__name__}
-        seconds = round(time.perf_counter() - began, 1)
-        trial.set_user_attr(entries.FOUND, {**kept, "seconds": seconds})
-        self.study.tell(trial, value, state=state, skip_if_finished=True)
+            if (given := self.give()) is not None:
+                self.take(judged(given, objective))
+        finally:
+            self.give_up()
 
     @property
     def record(self) -> dict[str, Any]:

@@ -1,22 +1,21 @@
 """All the work of a study, with a bar over its jobs."""
 
-import functools
 import sys
 
 import tqdm
 
 from data_pipeline import console
+from leo_tf.studies.jobs import Machines, do_all
 from leo_tf.studies.plan import Study
-from leo_tf.studies.work import do, missing_runs, missing_trials
-from leo_tf.studies.workers import do_all
+from leo_tf.studies.work import StudyWork, missing_runs, missing_trials
 
 
-def carry_out(study: Study, workers: int) -> int:
+def carry_out(study: Study, machines: Machines) -> int:
     """Do what is missing of a study: first all trials, then all runs.
 
     Args:
       study: what to do.
-      workers: jobs side by side.
+      machines: where its jobs run.
 
     Returns:
       The number of jobs that failed; each is told of in a line on stderr.
@@ -44,5 +43,5 @@ def carry_out(study: Study, workers: int) -> int:
                     failed += 1
                     print(f"error: {job}: {fault}", file=sys.stderr)
 
-            do_all(functools.partial(do, study), left, workers, told)
+            do_all(StudyWork(study), left, machines, told)
     return failed

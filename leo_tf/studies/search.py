@@ -49,6 +49,14 @@ class Search:
         """The folder of a trial's training, which is there as long as the trial goes on."""
         return self.folder / RUNNING / f"trial{number}"
 
+    def found(self, number: int) -> Path:
+        """The file of what a trial has found, which is there until the study knows it."""
+        return self.folder / RUNNING / f"trial{number}.json"
+
+    def log(self, number: int) -> Path:
+        """The file of what a trial printed."""
+        return self.folder / "logs" / f"trial{number}.txt"
+
     @property
     def terms(self) -> dict[str, Any]:
         """What trials have in common that may be compared, as the record and the study keep it."""

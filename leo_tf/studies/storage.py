@@ -28,8 +28,7 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
     Raises:
       ValueError: one line, if it cannot be opened, or is damaged.
     """
-    if optuna.logging.get_verbosity() != optuna.logging.ERROR:
-        process.hold(_errors_alone())
+    quiet()
     return _journal(folder / JOURNAL) if url is None else _database(url)
 
 
@@ -90,9 +89,15 @@ def _without_password(url):
     return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
 
 
+def quiet() -> None:
+    """Have Optuna log errors alone, until the command ends."""
+    if optuna.logging.get_verbosity() != optuna.logging.ERROR:
+        process.hold(_errors_alone())
+
+
 @contextlib.contextmanager
 def _errors_alone() -> Iterator[None]:
-    """Have Optuna log errors alone."""
+    """Have Optuna log errors alone within a block."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

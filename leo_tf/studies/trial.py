@@ -11,10 +11,11 @@ from leo_tf.classification import experiment, inputs
 from leo_tf.classification.evaluation import AccuracyValidation
 from leo_tf.classification.inputs import Splits
 from leo_tf.config import Config
-from leo_tf.studies.ledger import Pruned, Report
+from leo_tf.studies.given import Pruned, Report
 from leo_tf.training.callbacks import EndedTrainingError, TellValidations
 from leo_tf.training.claims import claim
 from leo_tf.training.ending import DivergedRunError
+from leo_tf.training.metrics_rows import read_rows
 from leo_tf.training.run_folder import RunFolder
 from leo_tf.training.run_parts import check_checkpoints
 
@@ -35,7 +36,7 @@ def judge(config: Config, folder: Path, splits: Splits, report: Report) -> dict[
       folder: of the training, which is gone when the trial has ended; if it was stopped, it stays,
         and the next call goes on from its last validation.
       splits: what it is trained and validated on.
-      report: is told each validation; whether it ends the trial.
+      report: is told each validation, those before it was stopped, too; whether it ends the trial.
 
     Returns:
       {"val_accuracy": percent, "diverged": what was not finite, if anything}.
@@ -47,15 +48,18 @@ def judge(config: Config, folder: Path, splits: Splits, report: Report) -> dict[
       InterruptedRunError: on Ctrl-C or SIGTERM, after everything was saved.
     """
     last = config.experiment.steps
-    tell = TellValidations(
-        AccuracyValidation.name, lambda step, value: report(step, value) and step < last
-    )
     run = RunFolder(folder)
+
+    def tell(step: int, value: float) -> bool:
+        return report(step, value) and step < last
+
     try:
         inputs.check_sizes(config, splits)
         _claim(run, config, splits)
+        _tell_again(run, tell)
         classifier = experiment.make(config, splits.train, config.experiment.devices)
-        figures = experiment.train(config, run, splits, classifier, callbacks=[tell])
+        told = TellValidations(AccuracyValidation.name, tell)
+        figures = experiment.train(config, run, splits, classifier, callbacks=[told])
     except _ENDS as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise _of_trial(error, run) from None
@@ -75,6 +79,23 @@ def _claim(run, config, splits):
         print(f"begins anew: {error}", flush=True)
         shutil.rmtree(run.path, ignore_errors=True)
         claim(run, config, splits.digests())
+
+
+def _tell_again(run, tell):
+    """Tell the validations up to where a training goes on; the last may have been about to end it.
+
+    Raises:
+      EndedTrainingError: if it does.
+    """
+    header, rows = read_rows(run.metrics)
+    last, ends = max(run.steps_saved(), default=0), False
+    for row in rows:
+        figures = dict(zip(header, row, strict=False))
+        value = figures.get(AccuracyValidation.name)
+        if value and 0 < (step := int(float(figures["step"]))) <= last:
+            ends = tell(step, float(value))
+    if ends:
+        raise EndedTrainingError
 
 
 def _of_trial(error, run):

@@ -15,9 +15,10 @@ from commands import TOP, environment
 from searching import DIES, RANGES, WAITS, accuracy, go_on, judge, search, without_times
 
 from leo_tf.studies import trials
+from leo_tf.studies.given import judged
 from leo_tf.studies.importance import importances
-from leo_tf.studies.ledger import Ledger, taken_over
-from leo_tf.studies.owners import Job, Process
+from leo_tf.studies.ledger import taken_over
+from leo_tf.studies.owners import Process
 from leo_tf.studies.ranges import Range
 from leo_tf.studies.search import JOURNAL
 
@@ -69,11 +70,11 @@ def test_trials_side_by_side_are_each_done_once(tmp_path):
     def slow(number, settings, report):
         done.append(number)
         if number == 1:  # while it runs, another process takes the next
-            second.run(Job(Process.here(), 99), slow)
+            second.run(slow)
         return judge(number, settings, report)
 
-    for slot in range(5):
-        first.run(Job(Process.here(), slot), slow)
+    for _ in range(5):
+        first.run(slow)
     assert done == list(range(6))
     assert first.left == second.left == 0
     assert [each["trial"] for each in first.record["trials"]] == done
@@ -97,27 +98,51 @@ def test_what_stops_the_command_queues_the_trial_again(tmp_path):
     def goes_on(number, settings, report):
         if number == 1:
             assert settings == told
-            assert not report(10, 2.0)  # the same step again, as a training that goes on may do
         return {"val_accuracy": accuracy(settings)}
 
     record = go_on(taken_over(search(tmp_path, 3)), goes_on)
     assert [each["state"] for each in record["trials"]] == ["complete"] * 3
-    assert record["trials"][1]["validations"] == {"10": 1.0}
 
 
-def test_a_job_that_is_done_again_takes_its_trial_up_again(tmp_path):
-    ledger, job = taken_over(search(tmp_path, 2)), Job(Process.here(), 0)
-    tried = []
+def test_trials_that_are_out_together_come_back_in_any_order_or_are_queued_again(tmp_path):
+    ledger = taken_over(search(tmp_path, 4))
+    given = [*iter(ledger.give, None)]
+    assert [each.number for each in given] == [0, 1, 2, 3]
+    assert (ledger.left, ledger.running) == (0, 4)
+    for number in (3, 1):
+        ledger.take(judged(given[number], judge))
+    ledger.give_up()
+    assert (ledger.left, ledger.running) == (2, 0)
+    assert [each["trial"] for each in ledger.write()["trials"]] == [1, 3]
+    again = [*iter(taken_over(search(tmp_path, 4)).give, None)]
+    assert [each[:2] for each in again] == [given[0][:2], given[2][:2]]
+    alone = go_on(taken_over(search(tmp_path / "alone", 4)))
+    done = without_times(ledger.record)
+    assert done == [without_times(alone)[number] for number in (1, 3)]
 
-    def lost(number, settings, report):
-        tried.append((number, settings))
-        if len(tried) == 1:  # the process that ran it is gone, and the job is given to another
-            Ledger(search(tmp_path, 2)).run(job, lost)
-        return judge(number, settings, report)
 
-    ledger.run(job, lost)
-    assert tried[0] == tried[1]
-    assert [each["trial"] for each in ledger.record["trials"]] == [0]
+def test_a_trial_is_pruned_by_those_that_were_complete_when_it_was_given_out(tmp_path):
+    ledger = taken_over(search(tmp_path, 8))
+    early = ledger.give()
+
+    def well(number, settings, report):
+        assert not report(10, 50.0 + number)
+        return {"val_accuracy": 60.0}
+
+    def badly(number, settings, report):
+        assert report(10, 1.0) == (number == 6)
+        if number == 6:
+            raise searching.Pruned
+        return {"val_accuracy": 1.0}
+
+    for _ in range(5):
+        ledger.take(judged(ledger.give(), well))
+    late = ledger.give()
+    assert (early.others, [*late.others]) == ((), [{10: 50.0 + n} for n in range(1, 6)])
+    for given in (early, late):
+        ledger.take(judged(given, badly))
+    states = [each["state"] for each in ledger.record["trials"]]
+    assert states == ["complete"] * 6 + ["pruned"]
 
 
 def test_the_first_trial_has_the_starts_and_others_lie_in_their_ranges(tmp_path):
@@ -307,7 +332,7 @@ def test_a_database_keeps_trials_and_takes_several_commands(tmp_path):
     first = taken_over(asked)
     second = taken_over(asked)  # while the first is there
     assert first.left == second.left == 3
-    first.run(Job(Process.here(), 0), judge)
+    first.run(judge)
     record = go_on(second)
     expected = go_on(taken_over(search(tmp_path / "journal", 5, sampler="random")))
     assert without_times(record) == without_times(expected)

@@ -45,6 +45,23 @@ def test_every_method_starts_from_its_defaults_and_a_preset_row_from_the_preset(
     assert (chosen.settings.num_latents, chosen.experiment.centre) == (7, True)
 
 
+def test_a_job_names_its_files_wherever_they_are(data_path, tmp_path):
+    from leo_tf.studies.work import Job, StudyWork
+
+    done_here = StudyWork(study(tmp_path / "here", data_path=data_path))
+    trials_of, run = Job("leo"), Job("leo", 2, 3, True)
+    for work in (done_here, done_here.moved(tmp_path / "there", tmp_path / "data")):
+        assert work.reads(trials_of) == work.reads(Job("leo_preset", 1, 0)) == []
+        assert work.writes(trials_of) == [
+            f"tiny/leo/{name}" for name in ("log.txt", "running", "study.journal", "trials.json")
+        ]
+        assert work.reads(run) == ["tiny/leo/trials.json"]
+        assert work.writes(run) == ["tiny/leo/4way_2shot_centred/seed3"]
+    assert (work.root, work.data_path) == (tmp_path / "there", tmp_path / "data")
+    files = [f"tiny/center/{split}_embeddings.pkl" for split in ("train", "val", "test")]
+    assert done_here.data() == {name: data_path / name for name in files}
+
+
 def test_cells_show_what_they_hold_and_spreadsheets_compute_nothing():
     hostile = "<script>|`*a_b*`"
     assert markdown.escaped(hostile) == r"\<script\>\|\`\*a\_b\*\`"

@@ -4,7 +4,7 @@ import pytest
 
 from leo_tf.classification import experiment, inputs
 from leo_tf.config import make_config
-from leo_tf.studies.ledger import Pruned
+from leo_tf.studies.given import Pruned
 from leo_tf.studies.trial import judge
 from leo_tf.training.run_folder import RunFolder
 
@@ -46,10 +46,12 @@ def test_a_trial_is_ended_by_a_validation_goes_on_if_stopped_and_is_else_a_run(d
     with pytest.raises(KeyboardInterrupt):
         judge(config, folder, splits, stopped)
     assert RunFolder(folder).steps_saved()[-1] == 10
+    before = dict(told)
     told.clear()
     ends = 30  # nothing is left to be ended there
     found = judge(config, folder, splits, report)
-    assert list(told) == [20, 30]
+    assert list(told) == [10, 20, 30]
+    assert told[10] == before[10]
     assert found == {"val_accuracy": figures["val_accuracy"]}
     assert not folder.exists()
 

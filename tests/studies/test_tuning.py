@@ -6,6 +6,7 @@ import json
 import pytest
 import searching
 from commands import TOP
+from searching import OWN, tuning
 
 from leo_tf import run
 from leo_tf.classification import inputs
@@ -15,13 +16,6 @@ from leo_tf.reports import search_plot, search_report
 from leo_tf.studies import plan, trials
 from leo_tf.studies.ledger import taken_over
 from leo_tf.studies.ranges import Range, ranges
-from leo_tf.studies.tuning import Tuning
-
-
-def tuning(data_path="embeddings", method="leo", preset=None, **asked):
-    given = {"dataset": "tiny", "way": 3, "shot": 2, "steps": 20, "queries": 5, **asked}
-    config = make_config("classification", method, preset, **given)
-    return Tuning.of(config, method, given, str(data_path))
 
 
 def test_the_first_trial_has_defaults_where_a_run_has_its_preset():
@@ -79,20 +73,6 @@ def of_flags(path, *more):
     run.METHOD_FLAGS.prepare(argv)
     run.FLAGS(argv)
     return run.METHOD_FLAGS.configuration()
-
-
-OWN = """
-import dataclasses
-from leo_tf.config.methods.meta_learner import MetaLearner
-from leo_tf.config.settings import setting
-
-@dataclasses.dataclass(frozen=True)
-class Settings(MetaLearner):
-    scale: float = setting(10.0, "a factor", search=(1.0, 100.0, "log"))
-
-def build(settings, train):
-    pass
-"""
 
 
 def test_the_flags_of_the_best_make_the_same_configuration(tmp_path):

@@ -28,6 +28,7 @@ class Own(NamedTuple):
 
 
 _loaded: dict[type, Own] = {}  # by the class of settings
+_held: dict[str, bytes] = {}  # sources, by path
 
 
 def is_own(method: str) -> bool:
@@ -45,12 +46,19 @@ def of(settings: Method) -> Own | None:
     return _loaded.get(type(settings))
 
 
+def hold(path: str, source: bytes) -> None:
+    """Have a file read as it is now, whatever becomes of it, and where it is not."""
+    _held[path] = source
+
+
 def read(path: str) -> bytes:
     """Return the source of a file.
 
     Raises:
       ValueError: one line, if it cannot be read.
     """
+    if path in _held:
+        return _held[path]
     try:
         return paths.expand(path).read_bytes()
     except OSError as error:
