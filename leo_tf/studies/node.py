@@ -94,7 +94,7 @@ def received(
     Returns:
       None, if the data are not there and were not sent.
     """
-    name = hashlib.sha256(json.dumps(sorted(digests.items())).encode()).hexdigest()[:16]
+    name = hashlib.sha256(json.dumps(sorted(digests.items()), allow_nan=False).encode()).hexdigest()[:16]
     folder = paths.user_cache() / "sent" / name
     if _is_whole(folder, digests) or sent is None:
         return folder if folder.is_dir() and _is_whole(folder, digests) else None
