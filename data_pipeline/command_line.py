@@ -24,7 +24,7 @@ def run(
     description: str,
     argv: Sequence[Any] | None = None,
     operands: str | None = None,
-    prepare: Callable[[list[str]], Callable[[str], str | None]] | None = None,
+    prepare: flag_files.Prepare | None = None,
 ) -> None:
     """Parse flags and run a command, then exit.
 
@@ -43,8 +43,7 @@ def run(
         for it: paths and numbers. By default those of this process.
       operands: what the arguments that are no flags are, if there must be any; `main` gets their
         list.
-      prepare: defines further flags, as the arguments ask for, before these are read; returns what
-        explains in a line why a flag is unknown, or None.
+      prepare: is called before these are read.
     """
     with process.borrowed(own=argv is None):
         status, message = _outcome(lambda: _run(main, values, description, argv, operands, prepare))
@@ -61,25 +60,15 @@ def run(
 
 def _run(main, values, description, argv, operands, prepare):
     """Answer `--help` and `--version`, or run the command; returns the exit status."""
-    for name in values:
-        values[name].unparse()
     argv = _arguments(argv)
-    flag_files.check(argv)
-    explain = prepare(argv) if prepare else None
+    explain = flag_files.prepared(argv, values, prepare)
     if not {"--help", "-help", "-h"}.isdisjoint(argv):
         print(f"{description.strip()}\n\n{_help(values)}".rstrip())
         return 0
     if not {"--version", "-version"}.isdisjoint(argv):
         print(f"leo-tf {__version__}")
         return 0
-    try:
-        arguments = values(argv)[1:]
-    except flags.UnrecognizedFlagError as error:
-        said = (explain and explain(error.flagname)) or str(error)
-        raise flags.Error(flag_files.place(argv, error.flagname) + said) from None
-    except flags.IllegalFlagValueError as error:  # "flag --name=value: why"
-        name = str(error).removeprefix("flag --").partition("=")[0]
-        raise flags.Error(flag_files.place(argv, name) + str(error)) from None
+    arguments = flag_files.parsed(argv, values, explain)
     if arguments and not operands:
         raise flags.Error(f"every argument is a flag, --name=value; what is {arguments[0]!r}?")
     if operands and not arguments:

@@ -24,9 +24,18 @@ class SplitSize(NamedTuple):
 
 
 RELEASED_SIZES = {
-    "miniImageNet": {"train": SplitSize(64, 38_400), "test": SplitSize(20, 12_000)},
-    "tieredImageNet": {"train": SplitSize(351, 448_695), "test": SplitSize(160, 206_209)},
+    "miniImageNet": {
+        "train": SplitSize(64, 38_400),
+        "val": SplitSize(16, 9_600),
+        "test": SplitSize(20, 12_000),
+    },
+    "tieredImageNet": {
+        "train": SplitSize(351, 448_695),
+        "val": SplitSize(97, 124_261),
+        "test": SplitSize(160, 206_209),
+    },
 }
+RELEASED_DIM = 640  # of an embedding
 
 
 def make_set(size: SplitSize, dim: int, seed: int = 0, name: str = "synthetic") -> EmbeddingSet:

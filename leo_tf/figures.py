@@ -8,10 +8,10 @@ Figure 2 shows few-shot regression: tasks that the sampled models fit well withi
 ambiguous ones, where both a line and a sine may be the truth and the samples show both. Figure 3
 shows LEO's codes of classes before and after adaptation. Figure 4 compares LEO, the conditional
 generator with fine-tuning and Meta-SGD: curvature, singular values, lengths of steps. These two
-also say what was measured, and write the numbers behind the plot to a .csv beside the PNG.
+also say what was measured, in a .txt beside the PNG, too, and write the numbers behind the plot to
+a .csv.
 """
 
-import importlib
 from collections.abc import Sequence
 
 from absl import flags
@@ -20,7 +20,9 @@ from data_pipeline import command_line
 from data_pipeline.datasets import DATA_PATH
 from data_pipeline.seeds import BOUND
 from leo_tf.reports.asked import (
+    EPISODES,
     FIGURES,
+    SEED,
     Asked,
     check_flags,
     default_folder,
@@ -41,9 +43,9 @@ define(path, "generator_finetuning_dir", None, beside)
 define(path, "meta_sgd_dir", None, beside)
 define(path, "data_path", DATA_PATH, "folder of the data sets, of figures 3 and 4")
 define(command_line.output, "output", None, "PNG to write [<run_dir>/figure<number>.png]")
-define(integer, "episodes", 1000, "episodes that figures 3 and 4 show", lower_bound=1)
+define(integer, "episodes", EPISODES, "episodes that figures 3 and 4 show", lower_bound=1)
 seeds = {"lower_bound": 0, "upper_bound": BOUND - 1}
-define(integer, "seed", 1, "decides the tasks that are shown, and t-SNE's start", **seeds)
+define(integer, "seed", SEED, "decides the tasks that are shown, and t-SNE's start", **seeds)
 
 
 def main() -> None:
@@ -62,8 +64,9 @@ def main() -> None:
             command_line.check_file("output", str(file))
     asked = load(asked)
     start_tensorflow()
-    drawn = importlib.import_module(f"leo_tf.reports.figure_{FLAGS.figure}").draw(asked)
-    print("\n".join([*drawn, *map(str, asked.files)]))
+    from leo_tf.reports.drawn import draw
+
+    print("\n".join([*draw(asked), *map(str, asked.files)]))
 
 
 def cli(argv: Sequence[str] | None = None) -> None:

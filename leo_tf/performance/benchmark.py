@@ -64,9 +64,8 @@ def request(
             "--parts"
         )
     sizes, experiment = {}, config.experiment
-    for split, size in RELEASED_SIZES[experiment.dataset].items():
-        if split == "test" and "evaluation" not in parts:
-            continue
+    for split in ("train", "test") if "evaluation" in parts else ("train",):
+        size = RELEASED_SIZES[experiment.dataset][split]
         chosen = classes or size.classes
         total = chosen * images if images else size.images * chosen // size.classes
         sizes[split] = SplitSize(chosen, total)

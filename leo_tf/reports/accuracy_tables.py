@@ -23,7 +23,7 @@ from leo_tf.studies.comparison import is_at_chance
 from leo_tf.training.ending import remarks
 
 WAY = 5  # of everything that is published
-META_SGD = "meta_sgd"  # stands in both of the paper's tables, as LEO does
+OF_BOTH = frozenset((DEFAULT, "meta_sgd"))  # stand in both of the paper's tables
 MEAN = "accuracy, %"
 OURS = (
     Column("mean", over=MEAN),
@@ -110,20 +110,27 @@ def _of_paper(task: Task) -> list[ReferenceResult]:
 
 def _parts(rows: Sequence[ReferenceResult], groups: Sequence[Group]):
     """Yield the title of each of the paper's tables, its published rows, and the groups for it."""
-    of_both, ablation = {DEFAULT, META_SGD}, accuracies.ABLATION[1]
-    names = {PRINTED[method] for method in of_both}
+    ablation = accuracies.ABLATION[1]
+    names = {PRINTED[method] for method in OF_BOTH}
     table_1 = [row for row in rows if row.source != ablation or row.method in names]
     table_2 = [row for row in rows if row.source == ablation or row.method in names]
     yield (
         "Table 1: methods, in the order of the paper",
         table_1,
-        [g for g in groups if g.method not in ABLATIONS - of_both],
+        [g for g in groups if 1 in tables_of(g.method)],
     )
     yield (
         "Table 2: ablations of LEO, in the order of the paper",
         table_2,
-        [g for g in groups if g.method in ABLATIONS | of_both],
+        [g for g in groups if 2 in tables_of(g.method)],
     )
+
+
+def tables_of(method: str) -> list[int]:
+    """Return the numbers of the paper's tables that a method belongs in, whether it is there."""
+    if method in OF_BOTH:
+        return [1, 2]
+    return [2] if method in ABLATIONS else [1]
 
 
 def _paper_table(caption, rows, groups, every, leo):

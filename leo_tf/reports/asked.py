@@ -15,6 +15,9 @@ from leo_tf.config.methods.leo import LEOSettings
 from leo_tf.config.methods.meta_sgd import MetaSGDSettings
 from leo_tf.training.run_folder import RunFolder
 
+EPISODES = 1000  # that figures 3 and 4 show, as the paper's do
+SEED = 1  # of what is shown
+
 
 class Role(NamedTuple):
     """A run that a figure shows."""
@@ -55,6 +58,11 @@ class Asked(NamedTuple):
         return self.path.with_suffix(".csv")
 
     @property
+    def said(self) -> Path:
+        """The file of what was measured, for people."""
+        return self.path.with_suffix(".txt")
+
+    @property
     def sizes(self) -> str:
         """How many episodes it shows, and of which sizes."""
         experiment = next(iter(self.runs.values())).config.experiment
@@ -63,7 +71,7 @@ class Asked(NamedTuple):
     @property
     def files(self) -> list[Path]:
         """The files to be written."""
-        return [self.path, self.numbers] if self.figure.split else [self.path]
+        return [self.path, self.numbers, self.said] if self.figure.split else [self.path]
 
 
 def _leo_steps(config):
@@ -109,9 +117,9 @@ def default_folder(figure: str) -> str:
 
 
 def png_of(path: str | os.PathLike) -> Path:
-    """Return the file of a plot; ValueError, one line, if it has the name of its numbers."""
+    """Return the file of a plot; ValueError, one line, if it has the name of a file beside it."""
     png = paths.expand(path)
-    if png.suffix == ".csv":
+    if png.suffix in (".csv", ".txt"):
         raise ValueError(f"--output: {png}: is for the PNG, whose numbers get this name; give .png")
     return png
 

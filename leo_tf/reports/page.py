@@ -9,7 +9,13 @@ from data_pipeline import atomic, paths
 from data_pipeline.version import __version__
 from leo_tf import markdown, provenance
 from leo_tf.published.reference import TABLES
-from leo_tf.reports import accuracy_tables, curve_figures, other_tables, regression_tables
+from leo_tf.reports import (
+    accuracy_tables,
+    curve_figures,
+    other_tables,
+    pictures,
+    regression_tables,
+)
 from leo_tf.reports.collected import Collection
 from leo_tf.reports.groups import Group, by_task, grouped, reference
 from leo_tf.reports.tables import Part, Section
@@ -59,6 +65,8 @@ def parts_of(collection: Collection) -> tuple[list[Part], list[Group]]:
     if fitted:
         sections = [regression_tables.section(task, each) for task, each in fitted.items()]
         parts.append(Part("Regression", [regression_tables.HOW_TO_READ], sections))
+    if shown := pictures.part(collection):
+        parts.append(shown)
     every, _ = grouped(collection.runs)
     parts.append(curve_figures.part(by_task(every, tuple(TABLES))))
     if groups:
@@ -111,6 +119,9 @@ def as_markdown(summary: str, parts: Sequence[Part], places: Sequence[str]) -> s
             text += [table.as_markdown() for table in section.tables]
             if section.figures:
                 text.append(f"{len(section.figures)} figures, in {HTML}.")
+            for picture in section.pictures:
+                text.append(markdown.escaped(f"{picture.under}, drawn in {HTML}:"))
+                text.append("\n".join(f"- {markdown.escaped(line)}" for line in picture.said))
     return "\n\n".join([*text, f"Made by {_made_by()}."]) + "\n"
 
 

@@ -57,6 +57,15 @@ class Figure(NamedTuple):
     svg: str  # what is within it; safe, as no text of a run is in it
 
 
+class Picture(NamedTuple):
+    """A plot of many points, as PNG."""
+
+    title: str
+    under: str
+    said: Sequence[str]  # what it shows, a line each: all that readers who do not see it get
+    png: str  # in base 64
+
+
 @dataclasses.dataclass(frozen=True)
 class Section:
     """Tables and figures below a heading."""
@@ -66,6 +75,7 @@ class Section:
     items: Sequence[str] = ()  # of a list
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
+    pictures: Sequence[Picture] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -93,13 +93,18 @@ class Machines:
         """Let the machines go, when what runs has ended or `at_once`."""
 
 
-def define(define_flag: Callable[..., Any]) -> None:
-    """Define the flags that say where jobs run; see `data_pipeline.command_line.definer`."""
+def define(define_flag: Callable[..., Any], otherwise: str = "1") -> None:
+    """Define the flags that say where jobs run.
+
+    Args:
+      define_flag: see `data_pipeline.command_line.definer`.
+      otherwise: how many run side by side where nothing is said, for people.
+    """
     define_flag(
         flags.DEFINE_integer,
         "jobs",
         None,
-        "how many run side by side, each in a process of its own [1]",
+        f"how many run side by side, each in a process of its own [{otherwise}]",
         lower_bound=1,
     )
     define_flag(

@@ -94,7 +94,8 @@ def received(
     Returns:
       None, if the data are not there and were not sent.
     """
-    name = hashlib.sha256(json.dumps(sorted(digests.items()), allow_nan=False).encode()).hexdigest()[:16]
+    content = json.dumps(sorted(digests.items()), allow_nan=False)
+    name = hashlib.sha256(content.encode()).hexdigest()[:16]
     folder = paths.user_cache() / "sent" / name
     if _is_whole(folder, digests) or sent is None:
         return folder if folder.is_dir() and _is_whole(folder, digests) else None

@@ -155,10 +155,11 @@ def test_figure_3_of_a_tiny_run(tiny_runs, data_path, tmp_path):
         output = tmp_path / f"{name}.png"
         done = command("leo_tf.figures", **flags, output=output)
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.splitlines()[-2:] == [str(output), str(output.with_suffix(".csv"))]
+        files = [output, output.with_suffix(".csv"), output.with_suffix(".txt")]
+        assert done.stdout.splitlines()[-3:] == [*map(str, files)]
         texts.append(output.with_suffix(".csv").read_text())
     assert texts[0] == texts[1]
-    assert len(done.stdout.splitlines()) == 4
+    assert len(done.stdout.splitlines()) == 5
     assert "30 3-way 2-shot episodes of tiny/center/val" in done.stdout
     found = rows(output.with_suffix(".csv"))
     assert len(found) == 30 * 3
@@ -185,7 +186,9 @@ def test_figure_4_of_tiny_runs(tiny_runs, data_path, tmp_path):
     lines = done.stdout.splitlines()
     assert lines[0] == "LEO, gen+ft, Meta-SGD on 110 3-way 2-shot episodes of tiny/center/test."
     assert [line[:3] for line in lines[1:7]] == ["(a)", "   ", "(b)", "   ", "(c)", "   "]
-    assert lines[-2:] == [str(output), str(output.with_suffix(".csv"))]
+    files = [output, output.with_suffix(".csv"), output.with_suffix(".txt")]
+    assert lines[-3:] == [*map(str, files)]
+    assert files[2].read_text().splitlines() == lines[:-3]
     found = {
         (row["panel"], row["method"], row["quantity"], row["space"]): row
         for row in rows(output.with_suffix(".csv"))

@@ -1,5 +1,6 @@
 """leo_tf.report: what stands in its cells, and what a hostile or damaged folder does to it."""
 
+import base64
 import csv
 import io
 import json
@@ -612,3 +613,41 @@ def test_text_and_curves_have_contrast_in_light_dark_and_print():
         for line in ("--series", "--beside"):
             low, high = sorted((colours[line], colours["--paper"]))
             assert (high + 0.05) / (low + 0.05) >= 3, (line, scheme)
+
+
+def test_figures_of_the_paper_are_in_the_page_with_what_they_say(tmp_path, reported):
+    root = tmp_path / "runs"
+    write_run(root / "a", [0.5, 0.75])
+    write_run(root / "b", [0.5, 0.75], method="maml")
+    write_config(root / "half")
+    drawn = b"\x89PNG\r\n\x1a\nof <b>"
+    for name in ("a/figure3.png", "a/figure4.png", "half/figure3.png"):
+        (root / name).write_bytes(drawn)
+    (root / "b/figure3.png").write_bytes(b"<svg onload=x>")
+    (root / "a/figure3.txt").write_text("LEO's codes.\n    Of <script>.\n", encoding="utf-8")
+    page, text, *_ = reported(root)
+    images = [given for tag, given in page.tags if tag == "img"]
+    told = "What it shows was not kept beside it."
+    assert [given["alt"] for given in images] == ["LEO's codes. Of <script>.", told]
+    for given in images:
+        kind, _, content = given["src"].partition(",")
+        assert kind == "data:image/png;base64"
+        assert base64.b64decode(content, validate=True) == drawn
+    assert [name for _, name in page.headings if name.startswith("Figure ")] == [
+        "Figure 3",
+        "Figure 4",
+    ]
+    assert "- LEO's codes.\n- Of \\<script\\>." in text
+
+
+def test_a_run_in_two_stages_is_one_run_with_the_curves_of_both(tmp_path, reported):
+    root = tmp_path / "runs"
+    write_run(root / "a", [0.5, 0.75], protocol="published", curve=[(10, 50.0), (20, 60.0)])
+    write_config(root / "a/early_stopping", protocol="early_stopping")
+    write_metrics(root / "a/early_stopping", [(0, 20.0), (10, 45.0)])
+    page, text, *_ = reported(root)
+    assert text.splitlines()[2] == "1 finished run."
+    told = [figure["aria-label"] for figure in page.figures]
+    assert len(told) == 2
+    assert "from 20.00 % at step 0 to 45.00 %" in told[0]
+    assert "early stopping, which finds the step" in "".join(page.texts)

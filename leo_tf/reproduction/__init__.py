@@ -1,0 +1,1 @@
+"""Everything that the paper reports, from embeddings to a page: recipes, plan, times, work."""

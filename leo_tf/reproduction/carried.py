@@ -1,0 +1,132 @@
+"""All the work of a reproduction, with a bar over it and the time that is left."""
+
+import sys
+from collections.abc import Sequence
+
+import tqdm
+
+from data_pipeline import console
+from leo_tf.performance import machine
+from leo_tf.reproduction import costs, times
+from leo_tf.reproduction.costs import Cost, Measured, Record
+from leo_tf.reproduction.foresight import Foresight, Of, in_order
+from leo_tf.reproduction.plan import MEASUREMENT, RUN, Job, Plan
+from leo_tf.reproduction.recipes import FOLDER
+from leo_tf.reproduction.said import duration
+from leo_tf.reproduction.work import ReproductionWork
+from leo_tf.studies.jobs import Machines, do_all
+
+LEO = "leo"  # the recipe that is measured
+RECORD = FOLDER / "costs.json"
+SIDE_BY_SIDE = 4  # measurements of one thing, at most
+
+
+def phases(plan: Plan) -> list[list[Job]]:
+    """List what is left to do, in its order: searches, runs, figures."""
+    every = plan.searches(), plan.runs(), plan.figures()
+    return [[job for job in jobs if not plan.is_done(job)] for jobs in every]
+
+
+def foresee(plan: Plan, machines: Machines, every_row: bool = False) -> Foresight:
+    """Measure what is needed to tell how long a plan will take.
+
+    Args:
+      plan: what is to be done.
+      machines: where; what is measured shares them as its jobs will.
+      every_row: whether each row is measured, not LEO alone.
+
+    Raises:
+      ValueError, FileNotFoundError: one line, if it cannot be measured.
+      InterruptedRunError, KeyboardInterrupt: on Ctrl-C.
+    """
+    record = costs.read(RECORD)
+    left = [job for jobs in phases(plan) for job in jobs if job.dataset in plan.datasets]
+    of = sorted({(job.dataset, job.shot) for job in left})
+    rows = {LEO: None, **({job.name: None for job in plan.runs()} if every_row else {})}
+    copies = 1 if every_row else min(machines.size, SIDE_BY_SIDE)
+    jobs = [
+        Job(MEASUREMENT, row, *each, copy)
+        for each in of
+        for row in rows
+        for copy in range(copies)
+        if plan.recipes[row].is_row and plan.recipes[row].fits(each[0])
+    ]
+    _measure(plan, jobs, machines)
+    here: dict[Of, dict[str, Cost]] = {each: {} for each in of}
+    for job in jobs[::copies]:
+        found = [times.measured(plan, job._replace(seed=copy)) for copy in range(copies)]
+        here[job.dataset, job.shot][job.name] = costs.mean(found)
+    sizes = {each: times.sizes(plan, Job(RUN, LEO, *each)) for each in of}
+    return Foresight(plan, record, here, sizes)
+
+
+def _measure(plan, jobs, machines):
+    """Make measurements; a fault of one is that of all."""
+    faults: list[str] = []
+    with _bar(len(jobs), "measuring") as bar:
+
+        def told(job: Job, fault: str | None) -> None:
+            bar.update()
+            if fault is not None:
+                faults.append(f"{job}: {fault}")
+
+        do_all(ReproductionWork(plan), jobs, machines, told)
+    if faults:
+        raise ValueError(faults[0])
+
+
+def carry_out(plan: Plan, foresight: Foresight, machines: Machines) -> dict[Job, str]:
+    """Do what is left of a plan, the longest first; a job that fails leaves the others.
+
+    Returns:
+      {job: what was wrong with it}, also told on stderr at once.
+
+    Raises:
+      InterruptedRunError, KeyboardInterrupt: on Ctrl-C, after everything was saved.
+    """
+    failed: dict[Job, str] = {}
+    waiting = {job: foresight.seconds(job) for jobs in phases(plan) for job in jobs}
+    with _bar(len(waiting), "reproducing") as bar:
+
+        def told(job: Job, fault: str | None) -> None:
+            waiting.pop(job, None)
+            bar.update()
+            taken = foresight.learn(job) if fault is None else None
+            left = duration(foresight.factor * sum(waiting.values()) / machines.size)
+            bar.set_postfix_str(f"{left} left; {job}")
+            if bar.disable:
+                ended = f"done in {duration(taken)}" if taken else "done"
+                print(f"{job}: {fault or ended}; {left} left", flush=True)
+            if fault is not None:
+                failed[job] = fault
+                tqdm.tqdm.write(f"error: {job}: {fault}", file=sys.stderr)
+
+        for number in range(len(phases(plan))):
+            jobs = [job for job in phases(plan)[number] if job in waiting]
+            do_all(ReproductionWork(plan), in_order(jobs, foresight), machines, told)
+    return failed
+
+
+def _bar(total, what):
+    quiet = not console.shows_progress()
+    return tqdm.tqdm(total=total, desc=what, unit="job", dynamic_ncols=True, disable=quiet)
+
+
+def recorded(plan: Plan, foresight: Foresight, machines: Machines) -> Record:
+    """Return what was measured here as a record, with the times of figures that were drawn."""
+
+    def drawn(of: Of) -> dict[str, float]:
+        figures = [job for job in plan.figures() if of == (job.dataset, job.shot)]
+        found = {job.name: times.took(plan, job, times.counts(plan, job)) for job in figures}
+        return {name: seconds for name, seconds in found.items() if seconds is not None}
+
+    measured = [
+        Measured(of[0], foresight.sizes[of], rows, drawn(of)) for of, rows in foresight.here.items()
+    ]
+    about = {**machine.describe(), "side_by_side": machines.size}
+    return Record(about, measured, foresight.record.functions)
+
+
+def failures(failed: dict[Job, str]) -> Sequence[str]:
+    """Name what failed, a line each, for the end."""
+    return [f"error: {job}: {fault}" for job, fault in failed.items()]
