@@ -87,16 +87,12 @@ def published_alone(dataset: str) -> Table:
     for row in published_rows(dataset):
         crop = ", multiview" if row.crop == "multiview" else ""
         found.setdefault((row.method, row.source + crop), {})[row.shot] = _printed(row)
-    columns = [
-        Column("method", "l"),
-        Column("published in", "l"),
-        Column("1-shot"),
-        Column("5-shot"),
-    ]
+    names = Column("method", "l"), Column("published in", "l")
     lines = [
         Line([method, source, shots.get(1, NONE), shots.get(5, NONE)], marked=method == "LEO")
         for (method, source), shots in found.items()
     ]
+    columns = [*names, Column("1-shot"), Column("5-shot")]
     return Table(f"{dataset}, 5-way: published accuracies, %", columns, lines)
 
 
