@@ -1,8 +1,10 @@
 """A Ray cluster of nodes on this machine, some of which may see less of its disk than others."""
 
 import contextlib
+import ctypes
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -47,7 +49,11 @@ class Node:
         self.log = folder / "log.txt"
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, env={**environment(), **own}
+                command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**environment(), **own},
+                preexec_fn=_end_with_the_tests,
             )
 
     def await_start(self):
@@ -93,6 +99,12 @@ def trains_in(log):
     if log.name == "log.txt":
         return log.parent
     return log.parents[1] / "running" / log.stem if log.parent.name == "logs" else None
+
+
+def _end_with_the_tests():
+    """Have Linux end a node in order when the tests are killed."""
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 @contextlib.contextmanager

@@ -178,7 +178,7 @@ def opens_text(call):
 
 IMPORT_ALL = """
 import importlib, logging, os, random, signal, sys, warnings
-import absl.flags, absl.logging, keras, matplotlib, numpy
+import absl.flags, absl.logging, keras, matplotlib, numpy, ray
 import tensorflow as tf
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -1,11 +1,13 @@
 """Studies on a real Ray cluster that are interrupted and lose a node: equal to those made alone."""
 
+import contextlib
 import json
 import signal
 import subprocess
 import time
 
 import numpy as np
+import psutil
 import pytest
 from commands import TOP, arguments, command, environment
 from ray_nodes import can_hide, cluster
@@ -195,3 +197,31 @@ def test_a_search_loses_no_trial_by_ctrl_c_or_with_a_node(data_path, tmp_path, s
     if shared:
         assert f"resuming {lost} at step" in logs[lost.name]
     assert [*study.glob("running/*"), *study.glob(".shared*")] == []
+
+
+@pytest.mark.long
+def test_a_second_ctrl_c_leaves_no_job_behind(data_path, tmp_path):
+    with cluster(tmp_path, 0) as (address, (head,)):
+        given = {**STUDY, "steps": 100_000, "methods": "leo", "trials": 1, "trial_steps": 5}
+        first = Command(
+            "leo_tf.table", cluster=address, data_path=data_path, out=tmp_path / "out", **given
+        )
+        first.await_training([head], 1)
+        assert jobs_on(head)
+        first.process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        status, _, errors = first.stop()
+        assert status == 130, errors
+        late = time.monotonic() + 60
+        while found := jobs_on(head):
+            assert time.monotonic() < late, found
+            time.sleep(0.5)
+
+
+def jobs_on(node):
+    """Return the names of the processes of a node that do a job."""
+    names = []
+    for each in node.processes():
+        with contextlib.suppress(psutil.Error):
+            names += [line for line in each.cmdline() if line.startswith("ray::do")]
+    return names

@@ -197,6 +197,12 @@ def timed(*operands, **flags):
     return done, time.monotonic() - began
 
 
+@pytest.mark.parametrize("module", ["leo_tf.table", "leo_tf.tune"])
+def test_processes_and_a_cluster_exclude_each_other(quick, data_path, module):
+    done = quick(module, jobs=2, cluster=FREE_PORT, dataset="tiny", data_path=data_path)
+    assert_refused(done, 2, "--jobs counts processes of this machine", "leave one out")
+
+
 def test_a_cluster_that_does_not_answer_is_told_at_once(data_path):
     pytest.importorskip("ray")
     given = {"dataset": "tiny", "data_path": data_path}
