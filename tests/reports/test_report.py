@@ -638,16 +638,3 @@ def test_figures_of_the_paper_are_in_the_page_with_what_they_say(tmp_path, repor
         "Figure 4",
     ]
     assert "- LEO's codes.\n- Of \\<script\\>." in text
-
-
-def test_a_run_in_two_stages_is_one_run_with_the_curves_of_both(tmp_path, reported):
-    root = tmp_path / "runs"
-    write_run(root / "a", [0.5, 0.75], protocol="published", curve=[(10, 50.0), (20, 60.0)])
-    write_config(root / "a/early_stopping", protocol="early_stopping")
-    write_metrics(root / "a/early_stopping", [(0, 20.0), (10, 45.0)])
-    page, text, *_ = reported(root)
-    assert text.splitlines()[2] == "1 finished run."
-    told = [figure["aria-label"] for figure in page.figures]
-    assert len(told) == 2
-    assert "from 20.00 % at step 0 to 45.00 %" in told[0]
-    assert "early stopping, which finds the step" in "".join(page.texts)
