@@ -79,8 +79,8 @@ class Tuning:
     @property
     def title(self) -> str:
         """Name what is searched, for people."""
-        of = self.experiment
-        return f"{own.stem(self.method)} on {of['dataset']}, {of['way']}-way {of['shot']}-shot"
+        of, method = self.experiment, Path(own.stem(self.method)).name
+        return f"{method} on {of['dataset']}, {of['way']}-way {of['shot']}-shot"
 
     def search(self, splits: Splits, folder: str | None, **how: Any) -> Search:
         """Return the search.

@@ -68,7 +68,8 @@ def carry_out(tuning: Tuning, ledger: Ledger, machines: Machines) -> None:
                 ledger.give_up()
                 ledger.write()
     if ledger.running:
-        print(f"others run {ledger.running} more trials now", file=sys.stderr)
+        plural = "s" * (ledger.running > 1)
+        print(f"others run {ledger.running} more trial{plural} now", file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -5,9 +5,11 @@ import json
 
 import pytest
 import searching
+import tensorflow as tf
 from commands import TOP
 from searching import OWN, tuning
 
+from data_pipeline.command_line import SettingError
 from leo_tf import run
 from leo_tf.classification import inputs
 from leo_tf.config import config_from_flat, make_config
@@ -15,7 +17,10 @@ from leo_tf.config.methods import METHODS
 from leo_tf.reports import search_plot, search_report
 from leo_tf.studies import plan, trials
 from leo_tf.studies.ledger import taken_over
+from leo_tf.studies.local import Here
 from leo_tf.studies.ranges import Range, ranges
+from leo_tf.studies.trial import judge
+from leo_tf.studies.tuning_work import carry_out
 
 
 def test_the_first_trial_has_defaults_where_a_run_has_its_preset():
@@ -128,6 +133,20 @@ def test_a_study_is_told_in_a_table_and_in_pictures(data_path, tmp_path):
     complete = [each for each in record["trials"] if each["state"] == trials.COMPLETE]
     numbers, best = search_plot.best_until(complete[::-1])
     assert (numbers[:2], set(best)) == ([13, 12], {73.0})
+
+
+def test_trials_are_of_the_devices_that_are_asked_for(data_path, tmp_path):
+    if len(tf.config.list_logical_devices()) > 1:
+        pytest.skip("has several devices")
+    asked = tuning(data_path, method="prototypical", devices=2)
+    splits = inputs.load(asked.config({}), data_path)
+    ledger = taken_over(asked.search(splits, str(tmp_path), count=2))
+    said = "^--devices=2: TensorFlow has 1 CPU here"
+    with pytest.raises(ValueError, match=said):
+        carry_out(asked, ledger, Here())
+    assert (ledger.left, ledger.record["trials"]) == (2, [])
+    with pytest.raises(SettingError, match=said):
+        judge(asked.config({}), tmp_path / "trial", splits, lambda step, value: False)
 
 
 @pytest.mark.parametrize("path", sorted((TOP / "runs/table").glob("*/*/trials.json")), ids=str)
