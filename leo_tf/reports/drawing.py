@@ -63,7 +63,7 @@ def draw(
         for curve, step in zip(curves, [*chosen] or [None] * len(curves), strict=True):
             few = len(curve.steps) <= POINTS or len(curve.finite) < len(curve.steps)
             marker = "." if few else ""
-            axes.plot(curve.steps, curve.values, marker, color=SERIES, ls="-", lw=1.4, ms=4)
+            axes.plot(curve.steps, curve.values, color=SERIES, marker=marker, lw=1.4, ms=4)
             if step in curve.steps:
                 value = curve.values[curve.steps.index(step)]
                 axes.plot([step], [value], "o", color=SERIES, markersize=5)

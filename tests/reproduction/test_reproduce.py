@@ -9,7 +9,9 @@ import time
 import numpy as np
 import pytest
 from commands import TOP, arguments, command, environment, interrupt
+from tiny import CLASSES, DIM, write_sets
 
+from data_pipeline import EmbeddingSet
 from leo_tf.config.methods import METHODS
 from leo_tf.reproduction.plan import FUNCTIONS
 from leo_tf.reproduction.recipes import read_all, title
@@ -17,8 +19,25 @@ from leo_tf.reproduction.recipes import read_all, title
 pytestmark = pytest.mark.long
 SIZES = {"way": 3, "queries": 5, "steps": 12, "validate_every": 6}
 SIZES |= {"validation_episodes": 20, "test_episodes": 40}
-GIVEN = {"dataset": "tiny", "episodes": 12, **SIZES}
+GIVEN = {"dataset": "small", "episodes": 12, **SIZES}
 HOUR = 3600
+IMAGES = 24  # of a class: Reptile trains on 15 of each
+
+
+@pytest.fixture(scope="module")
+def data_path(tmp_path_factory):
+    """A folder with the data set "small", from which all rows can be trained."""
+    generator = np.random.default_rng(0)
+    sets = {
+        split: EmbeddingSet.from_arrays(
+            {
+                f"{split}{i}": generator.normal(size=DIM) + generator.normal(size=(IMAGES, DIM))
+                for i in range(classes)
+            }
+        )
+        for split, classes in CLASSES.items()
+    }
+    return write_sets(tmp_path_factory.mktemp("data"), sets, "small")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +69,7 @@ def test_it_says_what_it_will_do_and_does_the_rest_alone(whole):
     rows = sum(each.is_row and each.crop == "center" for each in read_all().values())
     assert int(counted[1]) >= 1 and int(counted[1]) + int(counted[2]) == rows + 1
     assert re.search(r"figures +0 there, 3 to do: ", again.stdout)
-    assert re.search(r"LEO here, tiny 1 shot, 2 side by side: [\d,.]+ steps/s", again.stdout)
+    assert re.search(r"LEO here, small 1 shot, 2 side by side: [\d,.]+ steps/s", again.stdout)
 
 
 def test_the_page_holds_every_row_and_figure(whole):
@@ -69,11 +88,11 @@ def test_every_run_is_by_its_protocol_and_as_its_recipe_says(whole, data_path, t
     out, *_ = whole
     recipes = read_all()
     for name in ("prototypical", "leo"):
-        flags = {**SIZES, "dataset": "tiny", "data_path": data_path, "run_dir": tmp_path / name}
+        flags = {**SIZES, "dataset": "small", "data_path": data_path, "run_dir": tmp_path / name}
         recipe = recipes[name].path
         done = command("leo_tf.run", flagfile=recipe, **flags)
         assert done.returncode == 0, done.stderr
-        folder = out / "tiny_3way_1shot_published" / (name if name != "leo" else "") / "seed0"
+        folder = out / "small_3way_1shot_published" / (name if name != "leo" else "") / "seed0"
         for file in ("config.json", "result.json"):
             theirs = json.loads((tmp_path / name / file).read_text(encoding="utf-8"))
             ours = json.loads((folder / file).read_text(encoding="utf-8"))
@@ -88,7 +107,7 @@ def test_every_run_is_by_its_protocol_and_as_its_recipe_says(whole, data_path, t
 def test_the_same_command_finds_nothing_to_do(whole):
     out, flags, *_ = whole
     before = {path: path.stat().st_mtime_ns for path in out.rglob("result.json")}
-    done = command("leo_tf.reproduce", **flags)
+    done = command("leo_tf.reproduce", **flags, timeout=HOUR)
     assert done.returncode == 0, done.stderr
     assert "nothing is left but the page" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in out.rglob("result.json")} == before
@@ -106,13 +125,13 @@ def test_a_plan_runs_nothing_and_its_machines_share_the_work(whole, tmp_path):
 
 def test_a_search_comes_first_and_its_best_is_run(data_path, tmp_path):
     flags = {**GIVEN, "data_path": data_path, "out": tmp_path, "what": "figure3", "trials": 3}
-    done = command("leo_tf.reproduce", **flags, jobs=1)
+    done = command("leo_tf.reproduce", **flags, jobs=1, timeout=HOUR)
     assert done.returncode == 0, done.stderr
     (record,) = tmp_path.rglob("trials.json")
     tried = json.loads(record.read_text(encoding="utf-8"))["trials"]
     assert len(tried) == 3
     best = max(tried, key=lambda each: each["val_accuracy"])
-    run = tmp_path / "3_trials/tiny_3way_1shot_published/seed0"
+    run = tmp_path / "3_trials/small_3way_1shot_published/seed0"
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     assert {name: config[name] for name in best["settings"]} == best["settings"]
     assert (run / "figure3.png").is_file()
@@ -121,7 +140,7 @@ def test_a_search_comes_first_and_its_best_is_run(data_path, tmp_path):
 def test_ctrl_c_saves_and_the_same_command_goes_on(data_path, tmp_path):
     flags = {**GIVEN, "data_path": data_path, "out": tmp_path, "what": "figure4", "jobs": 2}
     flags["steps"] = 3000
-    after = tmp_path / "tiny_3way_1shot_published/seed0/early_stopping/checkpoints/step-6.index"
+    after = tmp_path / "small_3way_1shot_published/seed0/early_stopping/checkpoints/step-6.index"
     status, errors = interrupt("leo_tf.reproduce", signal.SIGINT, after, **flags)
     assert (status, errors) == (130, "stopped, all saved; the same command goes on from there\n")
     assert not [*tmp_path.rglob("result.json")]
@@ -131,14 +150,14 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(data_path, tmp_path):
 
 def test_a_run_that_fails_leaves_the_others_and_is_named_at_the_end(data_path, tmp_path):
     flags = {**GIVEN, "data_path": data_path, "out": tmp_path, "what": "figure4", "jobs": 2}
-    folder = tmp_path / "tiny_3way_1shot_published/meta_sgd/seed0"
+    folder = tmp_path / "small_3way_1shot_published/meta_sgd/seed0"
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}", encoding="utf-8")
-    done = command("leo_tf.reproduce", **flags)
+    done = command("leo_tf.reproduce", **flags, timeout=HOUR)
     assert done.returncode == 1
     *_, run, figure = done.stderr.splitlines()
-    assert run.startswith("error: meta_sgd, tiny, 1 shot, seed 0: ") and "--out" in run
-    assert figure.startswith("error: figure 4, tiny, 1 shot, seed 0: ")
+    assert run.startswith("error: meta_sgd, small, 1 shot, seed 0: ") and "--out" in run
+    assert figure.startswith("error: figure 4, small, 1 shot, seed 0: ")
     assert METHODS["meta_sgd"].title in figure
     assert len([*tmp_path.rglob("result.json")]) == 2
     assert (tmp_path / "report/report.html").is_file()
