@@ -99,18 +99,22 @@ def differences(result: Mapping[str, Any], method: str) -> list[str]:
 
 
 def stages(result: Mapping[str, Any]) -> list[str]:
-    """Say of a run in two stages what early stopping found, a sentence; nothing of any other."""
+    """Say of a run in two stages what the second was, a sentence; nothing of any other."""
+    if EARLY_STOPPING not in result:
+        return []
+    if not (steps := result[EARLY_STOPPING]["best_step"]):
+        return ["Untrained: early stopping found step 0 the best."]
+    return [f"Trained on train and val together for {steps} steps, which early stopping found."]
+
+
+def first_stage(result: Mapping[str, Any]) -> list[str]:
+    """Say of a run in two stages what the first one reached, a sentence; nothing of any other."""
     if EARLY_STOPPING not in result:
         return []
     found = result[EARLY_STOPPING]
     interval = "-" if found["val_ci95"] is None else format(found["val_ci95"], ".2f")
-    there = f"{found['val_accuracy']:.2f} ± {interval} % on val, see {found['folder']}/"
-    if not found["best_step"]:
-        return [f"Untrained: early stopping found step 0 the best ({there})."]
-    return [
-        f"Trained on train and val together for {found['best_step']} steps, which early stopping "
-        f"found ({there})."
-    ]
+    reached = f"{found['val_accuracy']:.2f} ± {interval} % on val"
+    return [f"Early stopping reached {reached}, see {found['folder']}/."]
 
 
 def _here(splits):

@@ -21,6 +21,7 @@ from leo_tf.classification.protocol import (
     UNKNOWN,
     circumstances,
     differences,
+    first_stage,
     training,
 )
 from leo_tf.config.experiments import EARLY_STOPPING
@@ -132,7 +133,7 @@ def table(result: Mapping[str, Any]) -> str:
     as_published = result["split"] == "test" and not result.get("class_split")
     others = published(*setting) if as_published else []
     notes = ["± is the 95 % interval of the mean over the episodes."]
-    for each in circumstances(result, method):
+    for each in [*circumstances(result, method), *first_stage(result)]:
         notes += textwrap.wrap(each, WIDTH)
     if others:
         told = (

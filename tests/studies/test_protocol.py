@@ -169,7 +169,7 @@ def test_where_training_helps_nothing_the_untrained_model_is_tested(data_path, t
     found = result["early_stopping"]
     assert (found["best_step"], found["steps_taken"]) == (0, 60)
     assert (result["best_step"], result["steps_taken"], result["diverged"]) == (0, 0, None)
-    assert "Untrained: early stopping found step 0 the best (" in table(result)
+    assert "Untrained: early stopping found step 0 the best." in table(result)
     untrained = experiment.make(config, tiny["train"])
     saved = checkpointed(folder.best)
     for i, variable in enumerate(untrained.model.trainable_variables):
