@@ -8,7 +8,7 @@ import tqdm
 from data_pipeline import console
 from leo_tf.performance import machine
 from leo_tf.reproduction import costs, times
-from leo_tf.reproduction.costs import Cost, Measured, Record
+from leo_tf.reproduction.costs import Cost, Measured, Record, Sizes
 from leo_tf.reproduction.foresight import Foresight, Of, in_order
 from leo_tf.reproduction.plan import MEASUREMENT, RUN, Job, Plan
 from leo_tf.reproduction.recipes import FOLDER
@@ -113,15 +113,21 @@ def _bar(total, what):
 
 
 def recorded(plan: Plan, foresight: Foresight, machines: Machines) -> Record:
-    """Return what was measured here as a record, with the times of figures that were drawn."""
+    """Return what was measured here as a record: with the times of figures that were drawn here.
 
-    def drawn(of: Of) -> dict[str, float]:
+    What was not drawn here is as in the record before.
+    """
+    before = {(each.dataset, each.sizes): each.figures for each in foresight.record.measured}
+
+    def drawn(of: Of, sizes: Sizes) -> dict[str, float]:
         figures = [job for job in plan.figures() if of == (job.dataset, job.shot)]
         found = {job.name: times.took(plan, job, times.counts(plan, job)) for job in figures}
-        return {name: seconds for name, seconds in found.items() if seconds is not None}
+        here = {name: seconds for name, seconds in found.items() if seconds is not None}
+        return {**before.get((of[0], sizes), {}), **here}
 
     measured = [
-        Measured(of[0], foresight.sizes[of], rows, drawn(of)) for of, rows in foresight.here.items()
+        Measured(of[0], sizes, foresight.here[of], drawn(of, sizes))
+        for of, sizes in foresight.sizes.items()
     ]
     about = {**machine.describe(), "side_by_side": machines.size}
     return Record(about, measured, foresight.record.functions)

@@ -1,6 +1,7 @@
 """Measure what the parts of a run cost here: short pieces of it, on the data or on their like."""
 
 import contextlib
+import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from leo_tf.reproduction.costs import Cost
 from leo_tf.training.run_folder import RunFolder
 
 MANY = 1_000_000  # as good as endless
+_is_warm = False  # this process
 SLOW = 5.0  # times the seconds: what takes longer is not measured twice
 
 
@@ -52,6 +54,7 @@ def measure(config: Config, splits: Splits, folder: RunFolder, seconds: float) -
       folder: an empty folder, for a model.
       seconds: for each measurement, about.
     """
+    _warm_up(config, splits, folder)
     classifier, start, step, base = _training(config, splits.train, folder, seconds)
     again = _training(config, splits.train, folder, 0.0)[1] if classifier.model else start
     val = splits.val or splits.test
@@ -69,6 +72,23 @@ def measure(config: Config, splits: Splits, folder: RunFolder, seconds: float) -
     test_start += more + beside
     tested += of_baseline
     return Cost(start, again, step, base, validation_start, validated, test_start, tested)
+
+
+def _warm_up(config, splits, folder):
+    """Have a process do once what only its first job pays for, with sizes that are not measured.
+
+    Nothing that is compiled here is used again.
+    """
+    global _is_warm
+    if _is_warm:
+        return
+    small = dataclasses.replace(config.experiment, way=2, queries=1, tasks=2)
+    config = dataclasses.replace(config, experiment=small)
+    classifier = _training(config, splits.train, folder, 0.0)[0]
+    _evaluation(config, splits.test, classifier, 0.0)
+    export(classifier, splits.test.dim, folder.saved_model, config.flat())
+    load(folder.saved_model)
+    _is_warm = True
 
 
 def _training(config, train, folder, seconds):
