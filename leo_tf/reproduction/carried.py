@@ -1,5 +1,6 @@
 """All the work of a reproduction, with a bar over it and the time that is left."""
 
+import itertools
 import sys
 from collections.abc import Sequence
 
@@ -7,7 +8,7 @@ import tqdm
 
 from data_pipeline import console
 from leo_tf.performance import machine
-from leo_tf.reproduction import costs, times
+from leo_tf.reproduction import costs, searching, times
 from leo_tf.reproduction.costs import Cost, Measured, Record, Sizes
 from leo_tf.reproduction.foresight import Foresight, Of, in_order
 from leo_tf.reproduction.plan import MEASUREMENT, RUN, Job, Plan
@@ -75,6 +76,32 @@ def _measure(plan, jobs, machines):
         raise ValueError(faults[0])
 
 
+class _Progress:
+    """A bar over the pieces of work that are left, and the time that they take."""
+
+    def __init__(self, foresight: Foresight, left: Sequence[Job], workers: int) -> None:
+        pieces = {job: foresight.pieces(job) for job in left}
+        self.foresight, self.workers = foresight, workers
+        self.waiting = {job: sum(each) for job, each in pieces.items()}
+        self.failed: dict[Job, str] = {}
+        self.bar = _bar(sum(map(len, pieces.values())), "reproducing")
+
+    def tell(self, job: Job, piece: float, taken: float | None, fault: str | None) -> None:
+        """Tell of a piece of a job: what it was expected to take, took, and what was wrong."""
+        self.waiting[job] = max(0.0, self.waiting[job] - piece)
+        if taken is not None:
+            self.foresight.learn(piece, taken)
+        left = duration(self.foresight.factor * sum(self.waiting.values()) / self.workers)
+        self.bar.update()
+        self.bar.set_postfix_str(f"{left} left; {job}")
+        if self.bar.disable:
+            ended = f"done in {duration(taken)}" if taken is not None else "done"
+            print(f"{job}: {fault or ended}; {left} left", flush=True)
+        if fault is not None:
+            self.failed[job] = fault
+            tqdm.tqdm.write(f"error: {job}: {fault}", file=sys.stderr)
+
+
 def carry_out(plan: Plan, foresight: Foresight, machines: Machines) -> dict[Job, str]:
     """Do what is left of a plan, the longest first; a job that fails leaves the others.
 
@@ -84,27 +111,25 @@ def carry_out(plan: Plan, foresight: Foresight, machines: Machines) -> dict[Job,
     Raises:
       InterruptedRunError, KeyboardInterrupt: on Ctrl-C, after everything was saved.
     """
-    failed: dict[Job, str] = {}
-    waiting = {job: foresight.seconds(job) for jobs in phases(plan) for job in jobs}
-    with _bar(len(waiting), "reproducing") as bar:
+    searches, *rest = phases(plan)
+    progress = _Progress(foresight, [*searches, *itertools.chain(*rest)], machines.size)
 
-        def told(job: Job, fault: str | None) -> None:
-            waiting.pop(job, None)
-            bar.update()
-            taken = foresight.learn(job) if fault is None else None
-            left = duration(foresight.factor * sum(waiting.values()) / machines.size)
-            bar.set_postfix_str(f"{left} left; {job}")
-            if bar.disable:
-                ended = f"done in {duration(taken)}" if taken else "done"
-                print(f"{job}: {fault or ended}; {left} left", flush=True)
-            if fault is not None:
-                failed[job] = fault
-                tqdm.tqdm.write(f"error: {job}: {fault}", file=sys.stderr)
+    def told(job: Job, fault: str | None) -> None:
+        expected = foresight.seconds(job)
+        progress.tell(job, expected, foresight.took(job) if fault is None else None, fault)
 
-        for number in range(len(phases(plan))):
-            jobs = [job for job in phases(plan)[number] if job in waiting]
+    with progress.bar:
+        of_trials = {job: foresight.seconds(job) / plan.trials for job in searches}
+        if of_trials:
+            searching.carry_out(
+                plan,
+                of_trials,
+                machines,
+                lambda job, taken, fault: progress.tell(job, of_trials[job], taken, fault),
+            )
+        for jobs in rest:
             do_all(ReproductionWork(plan), in_order(jobs, foresight), machines, told)
-    return failed
+    return progress.failed
 
 
 def _bar(total, what):

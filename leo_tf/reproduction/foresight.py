@@ -6,7 +6,7 @@ from leo_tf.config.methods import DEFAULT
 from leo_tf.reports.asked import EPISODES
 from leo_tf.reproduction import times
 from leo_tf.reproduction.costs import Cost, Counts, Record, Sizes, makespan
-from leo_tf.reproduction.plan import FIGURE, FUNCTIONS, RUN, Job, Plan
+from leo_tf.reproduction.plan import FIGURE, FUNCTIONS, RUN, SEARCH, Job, Plan
 
 Of = tuple[str, int]  # data set and shot
 PAGE = 10.0  # seconds that its tables and curves take, about
@@ -77,17 +77,29 @@ class Foresight:
     def _recorded(self, sizes):
         return self.record.nearest(sizes).rows[DEFAULT]
 
-    def total(self, phases: Iterable[Sequence[Job]], workers: int) -> float:
-        """Return how long jobs take, phase after phase, which workers do side by side."""
-        return PAGE + sum(makespan(map(self.seconds, phase), workers) for phase in phases)
+    def pieces(self, job: Job) -> list[float]:
+        """Return the seconds of what is left of a job, in the pieces that are given to workers."""
+        if job.kind != SEARCH:
+            return [self.seconds(job)]
+        return self.plan.trials_left(job) * [self.seconds(job) / self.plan.trials]
 
-    def learn(self, job: Job) -> float | None:
-        """Take in how long a job took that was done; returns its seconds, if they are known."""
-        seconds = times.took(self.plan, job, times.counts(self.plan, job))
-        if seconds is not None:
-            self._done[0] += self.seconds(job)
-            self._done[1] += seconds
-        return seconds
+    def phase(self, jobs: Iterable[Job], workers: int) -> float:
+        """Return how long jobs take that workers do side by side, the longest pieces first."""
+        pieces = [seconds for job in jobs for seconds in self.pieces(job)]
+        return makespan(sorted(pieces, reverse=True), workers)
+
+    def total(self, phases: Iterable[Sequence[Job]], workers: int) -> float:
+        """Return how long jobs take, phase after phase."""
+        return PAGE + sum(self.phase(jobs, workers) for jobs in phases)
+
+    def learn(self, expected: float, taken: float) -> None:
+        """Take in how long something took, and how long that was expected to take."""
+        self._done[0] += expected
+        self._done[1] += taken
+
+    def took(self, job: Job) -> float | None:
+        """Return the seconds that a job took as a whole; None if that is not known."""
+        return times.took(self.plan, job, times.counts(self.plan, job))
 
     @property
     def factor(self) -> float:

@@ -15,6 +15,7 @@ from leo_tf.config.experiments import PLAIN, Regression
 from leo_tf.reports.asked import FIGURES
 from leo_tf.reproduction.recipes import CENTER, Recipe
 from leo_tf.studies import seeds, trials
+from leo_tf.studies.search import RECORD
 from leo_tf.studies.tuning import Tuning
 from leo_tf.training.run_folder import RunFolder, read_json
 
@@ -204,11 +205,20 @@ class Plan:
         Raises:
           ValueError: one line, if it is not done, or found none.
         """
-        tuning, path = self.tuning(run), self.study(run) / "trials.json"
-        record = trials.read(path, tuning.method)
-        if len(record["trials"]) < self.trials:
-            raise ValueError(f"{path}: has {len(record['trials'])} of {self.trials} trials")
-        return {**tuning.start, **trials.best(record)}
+        tuning = self.tuning(run)
+        if left := self.trials_left(run):
+            there = self.trials - left
+            raise ValueError(f"{self.record(run)}: has {there} of {self.trials} trials")
+        return {**tuning.start, **trials.best(trials.read(self.record(run), tuning.method))}
+
+    def record(self, run: Job) -> Path:
+        """Return the record of the search for the settings of a run."""
+        return self.study(run) / RECORD
+
+    def trials_left(self, run: Job) -> int:
+        """Return how many trials the search for the settings of a run lacks."""
+        there = trials.read(self.record(run), self.recipes[run.name].method)["trials"]
+        return max(0, self.trials - len(there))
 
     def shown(self, figure: Job) -> dict[str, Job]:
         """Return {role: run} of the runs that a figure shows."""
@@ -264,6 +274,14 @@ class Plan:
         for recipe in crops.values():
             run = Job(RUN, recipe.name, dataset, self.shots[0], self.seeds[0])
             inputs.check_there(self.outline(run).experiment, self.data_path)
+
+    def files(self) -> dict[str, Path]:
+        """Return the files of all data sets, by their paths below a folder of data sets."""
+        runs = {(run.dataset, self.recipes[run.name].crop): run for run in self.runs() if run.shot}
+        found: dict[str, Path] = {}
+        for run in runs.values():
+            found.update(inputs.files(self.plain(run).experiment, self.data_path))
+        return found
 
     def is_absent(self, dataset: str) -> bool:
         """Return whether a data set is not there, though its sizes are known."""

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from leo_tf.config.methods import DEFAULT
-from leo_tf.reproduction.costs import makespan
 from leo_tf.reproduction.foresight import Foresight
 from leo_tf.reproduction.plan import SEARCH, Job, Plan
 from leo_tf.reproduction.recipes import title
@@ -56,8 +55,8 @@ def _there(plan, foresight, left, workers):
         begun = sum(plan.is_begun(job) for job in rest) if kind == "runs" else 0
         states = [f"{len(jobs) - len(rest)} there", *([f"{begun} begun"] if begun else [])]
         states.append(f"{len(rest)} to do")
-        time = makespan(map(foresight.seconds, rest), workers)
-        yield f"  {kind:9} {', '.join(states)}" + (f": {duration(time)}" if rest else "")
+        time = duration(foresight.phase(rest, workers))
+        yield f"  {kind:9} {', '.join(states)}" + (f": {time}" if rest else "")
 
 
 def _rows(plan, foresight, left):
@@ -66,7 +65,7 @@ def _rows(plan, foresight, left):
     for job in (job for jobs in left for job in jobs):
         name = job.name if job.name in plan.recipes else f"figure {job.name}"
         found.setdefault(name, []).append(job)
-    seconds = {name: sum(map(foresight.seconds, jobs)) for name, jobs in found.items()}
+    seconds = {n: sum(sum(foresight.pieces(job)) for job in jobs) for n, jobs in found.items()}
     for name in sorted(found, key=lambda name: -seconds[name]):
         count = sum(job.kind != SEARCH for job in found[name])
         shown = title(plan.recipes[name]) if name in plan.recipes else name
@@ -100,7 +99,7 @@ def on_machines(
     foresight: Foresight, left: Sequence[Sequence[Job]], workers: int, machines: Sequence[int]
 ) -> str:
     """Say what is left takes on so many machines, each as this one, a line each."""
-    whole = sum(foresight.seconds(job) for jobs in left for job in jobs) / workers
+    whole = sum(sum(foresight.pieces(job)) for jobs in left for job in jobs) / workers
     lines = [f"{duration(whole)} of one machine like this one, {workers} jobs side by side:"]
     for count in machines:
         time = foresight.total(left, count * workers)

@@ -10,10 +10,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from data_pipeline import datasets
 from leo_tf.classification import experiment, inputs
 from leo_tf.classification.export import load
-from leo_tf.reports import drawn, search_report
+from leo_tf.reports import drawn
 from leo_tf.reports.asked import FIGURES, SEED, Asked, find_runs
 from leo_tf.reports.asked import load as load_asked
 from leo_tf.reproduction import measuring, times
@@ -23,14 +22,11 @@ from leo_tf.reproduction.plan import (
     FUNCTIONS,
     MEASUREMENT,
     RUN,
-    SEARCH,
     Job,
     Plan,
 )
 from leo_tf.reproduction.recipes import FOLDER
-from leo_tf.studies import protocol, tuning_work
-from leo_tf.studies.ledger import taken_over
-from leo_tf.studies.local import Here
+from leo_tf.studies import protocol
 from leo_tf.studies.log import written_to
 from leo_tf.studies.plan import COST
 from leo_tf.studies.work import adapt_microseconds
@@ -45,7 +41,6 @@ class ReproductionWork:
     """What does the jobs of a plan; a `leo_tf.studies.jobs.Work`."""
 
     plan: Plan
-    copies = True
 
     def __call__(self, job: Job, alone: bool) -> None:
         """Do a job; see `do`."""
@@ -65,13 +60,11 @@ class ReproductionWork:
         """Name the search that a run takes its settings from, or the runs that a figure shows."""
         if job.kind == FIGURE:
             return self._names(*(self.plan.folder(run) for run in self.plan.shown(job).values()))
-        return self._names(self.plan.study(job)) if job.kind == RUN and self.plan.trials else []
+        return self._names(self.plan.record(job)) if job.kind == RUN and self.plan.trials else []
 
     def writes(self, job: Job) -> list[str]:
         """Name the folder of a run, or the files of a figure, and the time that it took."""
         beside = self.plan.times(job), self.plan.log(job)
-        if job.kind == SEARCH:
-            return self._names(self.plan.study(job), *beside)
         if job.kind == RUN or _is_committed(self.plan, job):
             run = job if job.kind == RUN else next(iter(self.plan.shown(job).values()))
             return self._names(self.plan.folder(run), *beside)
@@ -86,15 +79,7 @@ class ReproductionWork:
 
     def data(self) -> dict[str, Path]:
         """Return the files of the data sets, by their paths below a folder of data sets."""
-        found = {}
-        for dataset, crop in sorted({(run.dataset, self._crop(run)) for run in self.plan.runs()}):
-            if dataset in self.plan.datasets:
-                where = self.data_path, dataset, crop
-                found.update(datasets.files_of(*where, datasets.splits_there(*where)))
-        return found
-
-    def _crop(self, run):
-        return self.plan.recipes[run.name].crop
+        return self.plan.files()
 
     def moved(self, root: Path, data_path: Path) -> "ReproductionWork":
         """Return the same work on files in another place."""
@@ -113,7 +98,7 @@ def do(plan: Plan, job: Job, alone: bool) -> None:
       InterruptedRunError, KeyboardInterrupt: on Ctrl-C, after everything was saved.
     """
     whole, began = not (job.kind == RUN and plan.is_begun(job)), time.perf_counter()
-    how = {SEARCH: _search, RUN: _run, FIGURE: _figure, MEASUREMENT: _measure}[job.kind]
+    how = {RUN: _run, FIGURE: _figure, MEASUREMENT: _measure}[job.kind]
     with written_to(plan.log(job)):
         try:
             found = how(plan, job, alone) or {}
@@ -127,16 +112,6 @@ def do(plan: Plan, job: Job, alone: bool) -> None:
     seconds = time.perf_counter() - began
     told = {"seconds": seconds, "whole": whole, "alone": alone, "counts": times.counts(plan, job)}
     times.write(plan, job, {**told, **found})
-
-
-def _search(plan, job, alone):
-    """Run the trials that a search lacks."""
-    tuning = plan.tuning(job)
-    splits = inputs.load(tuning.config({}), plan.data_path)
-    search = tuning.search(splits, str(plan.study(job)), count=plan.trials)
-    ledger = taken_over(search)
-    tuning_work.carry_out(tuning, ledger, Here())
-    print(search_report.write(tuning, ledger))
 
 
 def _run(plan, job, alone):

@@ -1,6 +1,7 @@
 """What a reproduction would do, and what it is told not to."""
 
 import dataclasses
+import json
 import os
 from pathlib import Path
 
@@ -168,11 +169,12 @@ def test_what_was_done_since_corrects_what_is_left(tmp_path):
     seen = foresight(asked)
     jobs = in_order(asked.runs(), seen)
     assert [*map(seen.seconds, jobs)] == sorted(map(seen.seconds, jobs), reverse=True)
-    expected = seen.seconds(jobs[0])
-    told = {"seconds": 3 * expected, "whole": True, "counts": times.counts(asked, jobs[0])}
+    told = {"seconds": 30.0, "whole": True, "counts": times.counts(asked, jobs[0])}
     times.write(asked, jobs[0], told)
-    assert (seen.factor, seen.learn(jobs[1]), seen.learn(jobs[0])) == (1, None, 3 * expected)
-    assert seen.factor == pytest.approx(3)
+    assert (seen.took(jobs[0]), seen.took(jobs[1]), seen.factor) == (30.0, None, 1)
+    seen.learn(10.0, 30.0)
+    seen.learn(10.0, 10.0)
+    assert seen.factor == 2
 
 
 def test_many_machines_take_as_long_as_the_longest_job_of_each_phase(tmp_path):
@@ -186,6 +188,25 @@ def test_many_machines_take_as_long_as_the_longest_job_of_each_phase(tmp_path):
     lines = on_machines(seen, [[], runs, figures], 2, [1, 1000]).splitlines()
     assert lines[0].startswith(duration(whole / 2))
     assert lines[2].split() == ["1,000", "machines", *duration(longest + 70).split()]
+
+
+def test_a_search_is_done_by_as_many_workers_as_it_has_trials(tmp_path):
+    asked = plan(tmp_path, what=("figure3",), trials=4, settings={"steps": 500})
+    seen, (search,) = foresight(asked), asked.searches()
+    trial = 500 * 0.04 + 2000 * 0.001 + 2  # with its first validation
+    whole = 10 + 3 * 4 + 4 * trial
+    assert seen.seconds(search) == pytest.approx(whole)
+    assert seen.phase([search], 1) == pytest.approx(whole)
+    assert seen.phase([search], 2) == pytest.approx(whole / 2)
+    assert seen.phase([search], 1000) == pytest.approx(whole / 4)
+    record = asked.record(search)
+    record.parent.mkdir(parents=True)
+    entry = {"settings": {}, "val_accuracy": 50.0}
+    record.write_text(json.dumps({"method": "leo", "trials": 3 * [entry]}), encoding="utf-8")
+    assert seen.phase([search], 1) == pytest.approx(whole / 4)
+    assert not asked.is_done(search)
+    record.write_text(json.dumps({"method": "leo", "trials": 4 * [entry]}), encoding="utf-8")
+    assert asked.is_done(search)
 
 
 def test_durations_are_written_for_people():

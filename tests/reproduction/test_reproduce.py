@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,18 +124,26 @@ def test_a_plan_runs_nothing_and_its_machines_share_the_work(whole, tmp_path):
     assert not [*(tmp_path / "out").rglob("config.json")]
 
 
-def test_a_search_comes_first_and_its_best_is_run(data_path, tmp_path):
-    flags = {**GIVEN, "data_path": data_path, "out": tmp_path, "what": "figure3", "trials": 3}
-    done = command("leo_tf.reproduce", **flags, jobs=1, timeout=HOUR)
+def test_searches_come_first_and_their_best_is_run(data_path, tmp_path):
+    flags = {**GIVEN, "data_path": data_path, "out": tmp_path, "what": "figure4", "trials": 3}
+    done = command("leo_tf.reproduce", **flags, jobs=2, timeout=HOUR)
     assert done.returncode == 0, done.stderr
-    (record,) = tmp_path.rglob("trials.json")
-    tried = json.loads(record.read_text(encoding="utf-8"))["trials"]
-    assert len(tried) == 3
-    best = max(tried, key=lambda each: each["val_accuracy"])
-    run = tmp_path / "3_trials/small_3way_1shot_published/seed0"
-    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
-    assert {name: config[name] for name in best["settings"]} == best["settings"]
-    assert (run / "figure3.png").is_file()
+    assert re.search(r"searches +0 there, 3 to do: .*\n +runs +0 there, 3 to do: ", done.stdout)
+    top = tmp_path / "3_trials/small_3way_1shot_published"
+    for name in ("leo", "generator_finetuning", "meta_sgd"):
+        place = Path("" if name == "leo" else name) / "seed0"
+        record = tmp_path / "tune" / top.relative_to(tmp_path) / place / "trials.json"
+        tried = json.loads(record.read_text(encoding="utf-8"))["trials"]
+        assert [each["trial"] for each in tried] == [0, 1, 2]
+        assert (record.parent / "best.flags").is_file()
+        best = max(tried, key=lambda each: each["val_accuracy"] or 0.0)
+        config = json.loads((top / place / "config.json").read_text(encoding="utf-8"))
+        assert {name: config[name] for name in best["settings"]} == best["settings"]
+    assert (top / "seed0/figure4.png").is_file()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
+    more = command("leo_tf.reproduce", **flags, jobs=2, plan="true", timeout=HOUR)
+    assert "searches  3 there, 0 to do" in more.stdout
+    assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
 def test_ctrl_c_saves_and_the_same_command_goes_on(data_path, tmp_path):
