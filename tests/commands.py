@@ -36,6 +36,8 @@ def command(module, *operands, cwd=TOP, timeout=300, **flags):
 def interrupt(module, number, after, pause=0.0, **flags):
     """Start a command and send it a signal after a file has appeared, and a pause at random.
 
+    `after` is the file, or a function that tells whether there is one.
+
     Returns:
       Its exit status and what it wrote to stderr.
     """
@@ -48,7 +50,8 @@ def interrupt(module, number, after, pause=0.0, **flags):
         env=environment(),
     )
     deadline = time.monotonic() + 300
-    while not after.exists():
+    is_there = after if callable(after) else after.exists
+    while not is_there():
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.005)
