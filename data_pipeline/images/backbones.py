@@ -11,10 +11,20 @@ is a program.
 """
 
 import dataclasses
+import difflib
+import os
+import re
 from typing import TYPE_CHECKING, Any
+
+from data_pipeline import paths
+from data_pipeline.images.network import digest, embedder, plain_keras
 
 if TYPE_CHECKING:
     import keras
+
+LITE0 = "efficientnet-lite0"
+PACKAGED = ("glyphs", "icons")
+WIDE_RESNET = re.compile(r"wrn-(\d+)-(\d+)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +37,9 @@ class Backbone:
         float32. Its own preprocessing is inside.
       size: pixels a side.
       channels: 3 (red, green, blue), or 1 for a network of grey pictures.
-      fit: how a picture becomes size x size: "crop" (shorter side to size / 0.875, bicubic, then
-        the centre), or "ink" (`ink.fit` of what is drawn, ink 255 on 0).
+      fit: how a decoded picture becomes size x size, bicubic where scaled: "crop" (shorter side to
+        size / 0.875, then the centre), "squeeze" (all of it, whatever its proportions), or "ink"
+        (`ink.fit` of what is drawn, ink 255 on 0).
       layer: where it embeds.
       grid: cells a side that the layer is averaged over; 1 is all of space.
       weights: where they came from, for people.
@@ -71,7 +82,22 @@ def load(
       FileNotFoundError, ValueError: one line, if there is no such backbone, layer or file, or the
         weights are of another network.
     """
-    raise NotImplementedError
+    network = _network(name, weights)
+    layer = network.layer if layer is None else layer
+    grid = network.grid if grid is None else grid
+    model = embedder(network, name, layer, grid)
+    found = digest((weight.path.rpartition("/")[2], weight) for weight in network.model.weights)
+    return Backbone(
+        name,
+        model,
+        network.size,
+        network.channels,
+        network.fit,
+        layer,
+        grid,
+        network.weights,
+        found,
+    )
 
 
 def of_description(description: dict[str, Any], weights: str | None = None) -> Backbone:
@@ -85,9 +111,51 @@ def of_description(description: dict[str, Any], weights: str | None = None) -> B
       FileNotFoundError, ValueError: see `load`; one line that names both, if the weights found
         are others than those described.
     """
-    raise NotImplementedError
+    described = [description[key] for key in ("name", "weights", "layer", "grid")]
+    name, its_own, layer, grid = described
+    found = load(name, weights or its_own, layer, grid)
+    if found.digest != description["digest"]:
+        raise ValueError(
+            f"{name}: the weights of {found.weights} (sha256 {found.digest[:12]}) are others than "
+            f"those that the embeddings were made with, {its_own} (sha256 "
+            f"{description['digest'][:12]}); find those, or embed the pictures again"
+        )
+    return found
 
 
 def layers(name: str, weights: str | None = None) -> list[str]:
     """List the layers that a backbone can embed at, first to last; raises what `load` does."""
-    raise NotImplementedError
+    return list(_network(name, weights).layers)
+
+
+def _network(name, weights):
+    """Return the network of a name."""
+    plain_keras()
+    if name == LITE0:
+        from data_pipeline.images import lite0
+
+        return lite0.load(weights)
+    if name in PACKAGED or WIDE_RESNET.fullmatch(name):
+        from data_pipeline.images import wide_resnet_file
+
+        return wide_resnet_file.load_named(name, weights)
+    if _is_file(name):
+        from data_pipeline.images import model_files
+
+        return model_files.load(weights or name)
+    from data_pipeline.images import applications
+
+    if name in applications.names():
+        return applications.load(name, weights)
+    alike = difflib.get_close_matches(name, [LITE0, *PACKAGED, *applications.names()], 3, 0.5)
+    hint = f"did you mean {' or '.join(alike)}? " if alike else ""
+    raise ValueError(
+        f"backbone {name!r}: {hint}choose {LITE0}, wrn-DEPTH-WIDTH, {', '.join(PACKAGED)}, a name "
+        "of keras.applications such as ResNet50, or a .keras file or SavedModel folder"
+    )
+
+
+def _is_file(name):
+    """Return whether a name is a path: of a file or folder that is there, or that should be."""
+    path = paths.expand(name)
+    return path.suffix in (".keras", ".h5") or os.sep in name or path.exists()
