@@ -17,7 +17,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from data_pipeline import paths
-from data_pipeline.images.network import digest, embedder, plain_keras
+from data_pipeline.images.network import embedder, plain_keras
 
 if TYPE_CHECKING:
     import keras
@@ -86,7 +86,6 @@ def load(
     layer = network.layer if layer is None else layer
     grid = network.grid if grid is None else grid
     model = embedder(network, name, layer, grid)
-    found = digest((weight.path.rpartition("/")[2], weight) for weight in network.model.weights)
     return Backbone(
         name,
         model,
@@ -96,7 +95,7 @@ def load(
         layer,
         grid,
         network.weights,
-        found,
+        network.digest(),
     )
 
 

@@ -2,10 +2,8 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 if TYPE_CHECKING:
     import keras
@@ -24,6 +22,7 @@ class Network:
       layers: the layers that it can be embedded at, first to last: names, and the tensors
         [n, height, width, channels] or [n, dim] of `model` that they are.
       layer, grid: where it is embedded, if nothing else is asked for.
+      identity: what says, beside the weights, which program it is, where that is not its name.
     """
 
     model: "keras.Model"
@@ -35,6 +34,20 @@ class Network:
     layer: str
     grid: int = 1
     fit: str = "crop"
+    identity: str = ""
+
+    def digest(self) -> str:
+        """Return the sha256, hex, of `identity` and the names, shapes and values of the weights.
+
+        Names are those within a layer: Keras numbers layers on and on within a process.
+        """
+        found = hashlib.sha256(self.identity.encode())
+        for weight in self.model.weights:
+            values = weight.numpy()
+            values = values.astype(values.dtype.newbyteorder("<"), order="C", copy=False)
+            found.update(f"{weight.name} {values.dtype.str} {list(values.shape)}\n".encode())
+            found.update(values.tobytes())
+        return found.hexdigest()
 
 
 def plain_keras() -> Any:
@@ -81,13 +94,3 @@ def embedder(network: Network, name: str, layer: str, grid: int) -> "keras.Model
     pictures = keras.Input((network.size, network.size, network.channels), name="pictures")
     return keras.Model(pictures, cut(network.prepare(pictures), training=False), name="embedder")
 
-
-def digest(weights: Iterable[tuple[str, np.ndarray]]) -> str:
-    """Return the sha256, hex, of the names, shapes and values of weights, in their order."""
-    found = hashlib.sha256()
-    for name, values in weights:
-        values = np.asarray(values)
-        values = values.astype(values.dtype.newbyteorder("<"), order="C", copy=False)
-        found.update(f"{name} {values.dtype.str} {list(values.shape)}\n".encode())
-        found.update(values.tobytes())
-    return found.hexdigest()

@@ -1,0 +1,122 @@
+"""Files of the weights of Wide ResNets: written after training, read to embed pictures.
+
+A file is an .npz of one array a weight, by its path in the network, and of "size", the pixels a
+side that the network was trained with.
+"""
+
+import os
+import re
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from data_pipeline import atomic, paths
+from data_pipeline.images.ink import IMAGE_SIZE
+from data_pipeline.images.network import Network
+from data_pipeline.images.wide_resnet import GROUP_CHANNELS, embedding_layers, wide_resnet
+
+_SIZE = "size"
+_GRID = 2  # of the networks in the package
+_BLOCK = re.compile(r"group1_block\d+_first_conv/kernel")
+_DAMAGED = (EOFError, OSError, zipfile.BadZipFile, zlib.error)  # ValueError: see `_arrays`
+
+
+def save(path: str | os.PathLike, network: keras.Model, size: int) -> None:
+    """Write the weights of a `wide_resnet` trained with pictures of `size`, whole or not at all."""
+    arrays = {weight.path: weight.numpy() for weight in network.weights}
+    with atomic.writer(paths.expand(path)) as file:
+        np.savez_compressed(file, **arrays, **{_SIZE: np.array(size)})
+
+
+def load(path: str | os.PathLike) -> tuple[keras.Model, int]:
+    """Return the network whose weights `save` wrote, and the size of its pictures.
+
+    Raises:
+      FileNotFoundError, ValueError: there is no such file, or it has other weights.
+    """
+    path = paths.expand(path)
+    arrays = _arrays(path)
+    try:
+        size = int(arrays.pop(_SIZE, IMAGE_SIZE))
+        depth = 4 + 6 * sum(bool(_BLOCK.fullmatch(name)) for name in arrays)
+        first, stem = arrays["group1_block1_first_conv/kernel"], arrays["stem_conv/kernel"]
+        width = first.shape[-1] // GROUP_CHANNELS[0]
+        shape = (size, size, stem.shape[-2])
+        network = wide_resnet(depth, width, len(arrays["logits/bias"]), shape)
+        network.set_weights([arrays.pop(weight.path) for weight in network.weights])
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise ValueError(f"{path}: not the weights of a Wide ResNet ({error})") from None
+    if arrays:
+        raise ValueError(f"{path}: not the weights of a Wide ResNet ({min(arrays)} is no part)")
+    return network, size
+
+
+def _arrays(path) -> dict[str, Any]:
+    """Return the arrays of an .npz."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except (*_DAMAGED, ValueError, TypeError):
+        raise ValueError(f"{path}: is not an .npz of weights, or not a whole one") from None
+
+
+def middle(depth: int) -> str:
+    """Return the layer that the paper embeds at, half-way through the last group's convolutions.
+
+    Of WRN-28-10, that is its 21st convolution, "group3_block2".
+    """
+    convolutions = (depth - 4) // 6
+    block = f"group3_block{(convolutions + 1) // 2}"
+    return f"{block}_middle" if convolutions % 2 else block
+
+
+def load_named(name: str, weights: str | None = None) -> Network:
+    """Return the network of a backbone "glyphs", "icons" or "wrn-D-W".
+
+    Raises:
+      FileNotFoundError, ValueError: there are no weights, or they are of another network.
+    """
+    ink = not name.startswith("wrn-")
+    own = f"package:{name}" if ink else None
+    if weights is None and not ink:
+        raise FileNotFoundError(
+            f"{name}: has no weights of its own; name those of a training, --weights=network.npz"
+        )
+    path = _packaged(name) if weights in (None, own) else weights
+    model, size = load(path)
+    found = architecture(model)
+    if name not in (found, "glyphs", "icons"):
+        raise ValueError(f"{path}: the weights are of {found}, not of {name}")
+    if ink and (model.input_shape[1:] != (IMAGE_SIZE, IMAGE_SIZE, 1)):
+        raise ValueError(f"{path}: the weights are not of {name}, whose pictures are grey and small")
+    return Network(
+        model,
+        prepare=lambda pictures: pictures / 255.0,
+        size=size,
+        channels=model.input_shape[-1],
+        weights=str(weights or own),
+        layers={layer: model.get_layer(layer).output for layer in embedding_layers(model)},
+        layer=middle(_depth(model)),
+        grid=_GRID if ink else 1,
+        fit="ink" if ink else "crop",
+    )
+
+
+def architecture(network: keras.Model) -> str:
+    """Return the name of a `wide_resnet` as a backbone, "wrn-28-10"."""
+    return network.name.replace("_", "-")
+
+
+def _depth(network):
+    return int(network.name.split("_")[1])
+
+
+def _packaged(name):
+    """Return the file of a network that comes with the code."""
+    return Path(__file__).parents[1] / name / "network.npz"
