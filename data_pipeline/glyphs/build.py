@@ -14,7 +14,7 @@ from absl import flags
 from data_pipeline import command_line, paths
 from data_pipeline.glyphs import characters, fonts, images
 from data_pipeline.glyphs.packages import PACKAGES
-from data_pipeline.images import building, features, pictures
+from data_pipeline.images import building, pictures
 from data_pipeline.seeds import BOUND
 
 HERE = Path(__file__).parent
@@ -65,7 +65,7 @@ def build(
     folder: str | os.PathLike,
     output: str | os.PathLike,
     seed: int = 0,
-    epochs: int = features.EPOCHS,
+    epochs: int = building.EPOCHS,
 ) -> None:
     """Render, train, embed and write everything, and print what came out.
 
@@ -93,7 +93,7 @@ def cli(argv: Sequence[str] | None = None) -> None:
     folder = define(command_line.path, "fonts", "/usr/share/fonts", "font folder")
     output = define(command_line.path, "output", str(HERE), "folder to write to")
     seed = define(integer, "seed", 0, "seed of it all", lower_bound=0, upper_bound=BOUND - 1)
-    epochs = define(integer, "epochs", features.EPOCHS, "passes of training", lower_bound=1)
+    epochs = define(integer, "epochs", building.EPOCHS, "passes of training", lower_bound=1)
     meaning = "only print the Debian packages with the fonts"
     packages = define(flags.DEFINE_bool, "packages", False, meaning)
 

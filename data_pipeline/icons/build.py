@@ -13,7 +13,7 @@ from absl import flags
 
 from data_pipeline import command_line, paths
 from data_pipeline.icons import concepts, draw, package
-from data_pipeline.images import building, features
+from data_pipeline.images import building
 from data_pipeline.seeds import BOUND
 
 HERE = Path(__file__).parent
@@ -57,7 +57,7 @@ def build(
     tarball: str | os.PathLike,
     output: str | os.PathLike,
     seed: int = 0,
-    epochs: int = features.EPOCHS,
+    epochs: int = building.EPOCHS,
 ) -> None:
     """Draw, train, embed and write everything, and print what came out.
 
@@ -96,7 +96,7 @@ def cli(argv: Sequence[str] | None = None) -> None:
     tarball = define(command_line.path, "package", TARBALL, f"what {package.INSTALL!r} saves")
     output = define(command_line.path, "output", str(HERE), "folder to write to")
     seed = define(integer, "seed", 0, "seed of it all", lower_bound=0, upper_bound=BOUND - 1)
-    epochs = define(integer, "epochs", features.EPOCHS, "passes of training", lower_bound=1)
+    epochs = define(integer, "epochs", building.EPOCHS, "passes of training", lower_bound=1)
 
     def main():
         with command_line.flags_at_fault():

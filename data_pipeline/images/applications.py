@@ -1,4 +1,4 @@
-"""The networks of keras.applications, with ImageNet weights that Keras downloads, or from a file."""
+"""The networks of keras.applications, with weights that Keras downloads, or from a file."""
 
 import importlib
 import os

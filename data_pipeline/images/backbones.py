@@ -13,7 +13,6 @@ is a program.
 import dataclasses
 import difflib
 import os
-import re
 from typing import TYPE_CHECKING, Any
 
 from data_pipeline import paths
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 LITE0 = "efficientnet-lite0"
 PACKAGED = ("glyphs", "icons")
-WIDE_RESNET = re.compile(r"wrn-(\d+)-(\d+)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +132,7 @@ def _network(name, weights):
         from data_pipeline.images import lite0
 
         return lite0.load(weights)
-    if name in PACKAGED or WIDE_RESNET.fullmatch(name):
+    if name in PACKAGED or name.startswith("wrn-"):
         from data_pipeline.images import wide_resnet_file
 
         return wide_resnet_file.load_named(name, weights)

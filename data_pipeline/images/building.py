@@ -1,11 +1,12 @@
 """What pictures of classes become: embeddings, the network that made them, and samples to look at.
 
 A folder of built data has embeddings/<dataset>/center/<split>_embeddings.pkl; network.npz, the
-network's weights (`features.load`); pictures.npz, the first `KEPT` pictures of each class, as
+network's weights (`backbones.load`); pictures.npz, the first `KEPT` pictures of each class, as
 labels [classes] and pictures [classes, KEPT, side, side]; and sheet.png, more of them to look at.
 """
 
 import csv
+import dataclasses
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,42 +16,52 @@ import numpy as np
 
 from data_pipeline import atomic, released_format
 from data_pipeline.embeddings import EmbeddingSet
-from data_pipeline.images import features, pictures
+from data_pipeline.images import pictures
 
 if TYPE_CHECKING:
-    import keras
+    from data_pipeline.images import backbones
 
 LARGEST_TOTAL = 12_000_000  # bytes that may be committed
 KEPT = 2  # pictures of a class
+DEPTH, WIDTH, EPOCHS = 10, 2, 9  # of the network that is trained
 
 
 def embed_all(
-    drawn: Mapping[str, Sequence[pictures.Pictured]], seed: int = 0, epochs: int = features.EPOCHS
-) -> tuple[dict[str, EmbeddingSet], "keras.Model"]:
-    """Train on the meta-train pictures and embed those of every split.
+    drawn: Mapping[str, Sequence[pictures.Pictured]], backbone: "backbones.Backbone"
+) -> dict[str, EmbeddingSet]:
+    """Embed the pictures of every split.
 
     Args:
       drawn: {split: the pictures of its classes}.
-      seed: of weights, order and augmentation.
-      epochs: passes over the meta-train pictures.
+      backbone: of pictures of ink.
 
     Returns:
-      {split: `EmbeddingSet`}, and the network.
+      {split: `EmbeddingSet`}.
     """
-    train = drawn["train"]
-    labels = np.repeat(np.arange(len(train)), [len(each.images) for each in train])
-    network = features.train(np.concatenate([each.images for each in train]), labels, seed, epochs)
-    everything = [each for split in drawn.values() for each in split]
-    rows = features.embed(network, np.concatenate([each.images for each in everything]))
-    ends = np.cumsum([len(each.images) for each in everything])
-    by_label = dict(zip([each.label for each in everything], np.split(rows, ends), strict=False))
-    sets = {
+    return {
         split: EmbeddingSet.from_arrays(
-            {each.label: by_label[each.label] for each in classes}, split
+            {each.label: embed(backbone, each.images) for each in classes}, split
         )
         for split, classes in drawn.items()
     }
-    return sets, network
+
+
+def embed(backbone: "backbones.Backbone", images: np.ndarray) -> np.ndarray:
+    """Embed grey pictures [n, size, size] uint8, as [n, dim] float32."""
+    values = images[..., np.newaxis].astype(np.float32)
+    return backbone.model.predict(values, batch_size=256, verbose=0)
+
+
+def _train(drawn, seed, epochs):
+    """Train a network on the meta-train pictures."""
+    from data_pipeline.images import wide_resnet_training
+
+    classes = drawn["train"]
+    labels = np.repeat(np.arange(len(classes)), [len(each.images) for each in classes])
+    images = np.concatenate([each.images for each in classes])[..., np.newaxis]
+    recipe = dataclasses.replace(wide_resnet_training.INK, epochs=epochs)
+    network, _ = wide_resnet_training.train(DEPTH, WIDTH, images, labels, seed, recipe)
+    return network
 
 
 def write_all(
@@ -58,7 +69,7 @@ def write_all(
     dataset: str,
     drawn: Mapping[str, Sequence[pictures.Pictured]],
     seed: int = 0,
-    epochs: int = features.EPOCHS,
+    epochs: int = EPOCHS,
     columns: int = 20,
 ) -> None:
     """Train, embed and write everything, and print what came out.
@@ -66,7 +77,9 @@ def write_all(
     Args:
       output: the folder of the built data.
       dataset: its name.
-      drawn, seed, epochs: see `embed_all`.
+      drawn: {split: the pictures of its classes}.
+      seed: of weights, order and augmentation.
+      epochs: passes over the meta-train pictures.
       columns: pictures of a class in the sheet.
 
     Raises:
@@ -79,9 +92,12 @@ def write_all(
     with atomic.writer(output / "pictures.npz") as file:
         kept = np.stack([each.images[:KEPT] for each in classes])
         np.savez_compressed(file, labels=[each.label for each in classes], pictures=kept)
-    sets, network = embed_all(drawn, seed, epochs)
-    features.save(output / "network.npz", network)
-    for split, embeddings in sets.items():
+    from data_pipeline.images import backbones, wide_resnet_file
+
+    weights = output / "network.npz"
+    wide_resnet_file.save(weights, _train(drawn, seed, epochs))
+    backbone = backbones.load(dataset, str(weights))
+    for split, embeddings in embed_all(drawn, backbone).items():
         path = target / f"{split}_embeddings.pkl"
         released_format.write(path, embeddings, split, np.float16)
         print(

@@ -41,7 +41,9 @@ def load(path: str | os.PathLike) -> Network:
     found = {OUTPUT: model.output} if path.is_dir() else places.find(model)
     last = list(found)[-1]
     if len(found[last].shape) not in (2, 4):
-        raise ValueError(f"{path}: returns {found[last].shape}; [n, dim] or a feature map is needed")
+        raise ValueError(
+            f"{path}: returns {found[last].shape}; [n, dim] or a feature map is needed"
+        )
     return Network(
         model,
         prepare=lambda values: keras.ops.cast(values, model.inputs[0].dtype),

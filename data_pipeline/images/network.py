@@ -93,4 +93,3 @@ def embedder(network: Network, name: str, layer: str, grid: int) -> "keras.Model
     cut = keras.Model(network.model.inputs, features, name="cut")
     pictures = keras.Input((network.size, network.size, network.channels), name="pictures")
     return keras.Model(pictures, cut(network.prepare(pictures), training=False), name="embedder")
-

@@ -1,7 +1,8 @@
 """Files of the weights of Wide ResNets: written after training, read to embed pictures.
 
-A file is an .npz of one array a weight, by its path in the network, and of "size", the pixels a
-side that the network was trained with.
+A file is an .npz of one array a weight, by its path in the network, and of facts: "size", the
+pixels a side that the network was trained with; "training", which training it was; "accuracy" on
+pictures held out, not a number if there were none.
 """
 
 import os
@@ -19,21 +20,37 @@ from data_pipeline.images.ink import IMAGE_SIZE
 from data_pipeline.images.network import Network
 from data_pipeline.images.wide_resnet import GROUP_CHANNELS, embedding_layers, wide_resnet
 
-_SIZE = "size"
+_FACTS = ("size", "training", "accuracy")
 _GRID = 2  # of the networks in the package
 _BLOCK = re.compile(r"group1_block\d+_first_conv/kernel")
 _DAMAGED = (EOFError, OSError, zipfile.BadZipFile, zlib.error)  # ValueError: see `_arrays`
 
 
-def save(path: str | os.PathLike, network: keras.Model, size: int) -> None:
-    """Write the weights of a `wide_resnet` trained with pictures of `size`, whole or not at all."""
+def save(
+    path: str | os.PathLike, network: keras.Model, training: str = "", accuracy: float | None = None
+) -> None:
+    """Write the weights of a `wide_resnet` and facts of its training, whole or not at all."""
     arrays = {weight.path: weight.numpy() for weight in network.weights}
+    measured = np.nan if accuracy is None else accuracy
+    facts = zip(_FACTS, (network.input_shape[1], training, measured), strict=True)
+    arrays |= {name: np.array(fact) for name, fact in facts}
     with atomic.writer(paths.expand(path)) as file:
-        np.savez_compressed(file, **arrays, **{_SIZE: np.array(size)})
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def load(path: str | os.PathLike) -> tuple[keras.Model, int]:
-    """Return the network whose weights `save` wrote, and the size of its pictures.
+def trained(path: str | os.PathLike) -> tuple[str, float | None]:
+    """Return which training a file is of, "" if it does not say, and the accuracy then.
+
+    Raises:
+      FileNotFoundError, ValueError: there is no such file, or it is no .npz.
+    """
+    arrays = _arrays(paths.expand(path))
+    accuracy = float(arrays.get("accuracy", np.nan))
+    return str(arrays.get("training", "")), accuracy if np.isfinite(accuracy) else None
+
+
+def load(path: str | os.PathLike) -> keras.Model:
+    """Return the network whose weights `save` wrote, values 0 to 1 -> logits.
 
     Raises:
       FileNotFoundError, ValueError: there is no such file, or it has other weights.
@@ -41,7 +58,8 @@ def load(path: str | os.PathLike) -> tuple[keras.Model, int]:
     path = paths.expand(path)
     arrays = _arrays(path)
     try:
-        size = int(arrays.pop(_SIZE, IMAGE_SIZE))
+        facts = {name: arrays.pop(name) for name in _FACTS if name in arrays}
+        size = int(facts.get("size", IMAGE_SIZE))
         depth = 4 + 6 * sum(bool(_BLOCK.fullmatch(name)) for name in arrays)
         first, stem = arrays["group1_block1_first_conv/kernel"], arrays["stem_conv/kernel"]
         width = first.shape[-1] // GROUP_CHANNELS[0]
@@ -52,7 +70,7 @@ def load(path: str | os.PathLike) -> tuple[keras.Model, int]:
         raise ValueError(f"{path}: not the weights of a Wide ResNet ({error})") from None
     if arrays:
         raise ValueError(f"{path}: not the weights of a Wide ResNet ({min(arrays)} is no part)")
-    return network, size
+    return network
 
 
 def _arrays(path) -> dict[str, Any]:
@@ -83,38 +101,44 @@ def load_named(name: str, weights: str | None = None) -> Network:
       FileNotFoundError, ValueError: there are no weights, or they are of another network.
     """
     ink = not name.startswith("wrn-")
+    if not ink:
+        named(name)
     own = f"package:{name}" if ink else None
     if weights is None and not ink:
         raise FileNotFoundError(
             f"{name}: has no weights of its own; name those of a training, --weights=network.npz"
         )
     path = _packaged(name) if weights in (None, own) else weights
-    model, size = load(path)
-    found = architecture(model)
+    model = load(path)
+    found = model.name.replace("_", "-")
     if name not in (found, "glyphs", "icons"):
         raise ValueError(f"{path}: the weights are of {found}, not of {name}")
     if ink and (model.input_shape[1:] != (IMAGE_SIZE, IMAGE_SIZE, 1)):
-        raise ValueError(f"{path}: the weights are not of {name}, whose pictures are grey and small")
+        raise ValueError(
+            f"{path}: the weights are not of {name}, whose pictures are grey and small"
+        )
     return Network(
         model,
         prepare=lambda pictures: pictures / 255.0,
-        size=size,
+        size=model.input_shape[1],
         channels=model.input_shape[-1],
         weights=str(weights or own),
         layers={layer: model.get_layer(layer).output for layer in embedding_layers(model)},
-        layer=middle(_depth(model)),
+        layer=middle(named(found)[0]),
         grid=_GRID if ink else 1,
         fit="ink" if ink else "crop",
     )
 
 
-def architecture(network: keras.Model) -> str:
-    """Return the name of a `wide_resnet` as a backbone, "wrn-28-10"."""
-    return network.name.replace("_", "-")
-
-
-def _depth(network):
-    return int(network.name.split("_")[1])
+def named(name: str) -> tuple[int, int]:
+    """Return the depth and width of "wrn-D-W"; raises a ValueError for any other name."""
+    match = re.fullmatch(r"wrn-([1-9]\d*)-([1-9]\d*)", name)
+    if not match or int(match[1]) < 10 or (int(match[1]) - 4) % 6:
+        raise ValueError(
+            f"backbone {name!r}: a Wide ResNet is wrn-DEPTH-WIDTH, such as wrn-28-10; DEPTH is "
+            "10, 16, 22, 28, ... (6 n + 4)"
+        )
+    return int(match[1]), int(match[2])
 
 
 def _packaged(name):

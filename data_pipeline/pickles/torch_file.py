@@ -36,7 +36,7 @@ class _Storage(NamedTuple):
 
     key: str
     dtype: np.dtype
-    count: int
+    values: int
 
 
 class _Tensor(NamedTuple):
@@ -57,8 +57,8 @@ def _rebuild(storage, offset, shape, strides, *_):
         raise ValueError("a tensor whose place is not told by whole numbers")
     last = offset + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
     # Strides of 0 repeat values: without the second limit, a few bytes could fill the memory.
-    if math.prod(shape) > storage.count or (math.prod(shape) and last >= storage.count):
-        raise ValueError(f"a tensor {list(shape)} that its {storage.count} values do not hold")
+    if math.prod(shape) > storage.values or (math.prod(shape) and last >= storage.values):
+        raise ValueError(f"a tensor {list(shape)} that its {storage.values} values do not hold")
     return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
@@ -179,9 +179,9 @@ def _load(file, path):
 def _read_storage(file, storage):
     """Return the values of a storage, [count]; no more memory is taken than there is file."""
     header = file.read(8)
-    if len(header) == 8 and int.from_bytes(header, "little") != storage.count:
-        raise ValueError(f"a storage that is not of {storage.count} values")
-    size = storage.count * storage.dtype.itemsize
+    if len(header) == 8 and int.from_bytes(header, "little") != storage.values:
+        raise ValueError(f"a storage that is not of {storage.values} values")
+    size = storage.values * storage.dtype.itemsize
     if size > os.fstat(file.fileno()).st_size - file.tell():
         file.seek(0, os.SEEK_END)
         raise EOFError
@@ -190,7 +190,7 @@ def _read_storage(file, storage):
 
 def _view(tensor, values):
     """Return a tensor as an array of its own, in row-major order."""
-    if values.dtype != tensor.storage.dtype or len(values) != tensor.storage.count:
+    if values.dtype != tensor.storage.dtype or len(values) != tensor.storage.values:
         raise ValueError("a storage of two kinds")
     steps = [step * values.itemsize for step in tensor.strides]
     seen = np.lib.stride_tricks.as_strided(values[tensor.offset :], tensor.shape, steps)
