@@ -151,20 +151,12 @@ def train(
     _compile(network, recipe.rate(recipe.epochs * steps), jit_compile)
     start = state.restore(network) if state else 0
     picked = functools.partial(_picked, images, labels)
+    examples = functools.partial(_examples, picked, trained_on, batch, seed, recipe.augmentation)
     validated = _in_order(picked, held_out, recipe.batch) if len(held_out) else None
     verbose = (1 if console.shows_progress() else 2) if verbose is None else verbose
     try:
         for first, length, epochs in _stretches(start, steps, recipe.epochs):
-            network.fit(
-                _examples(picked, trained_on, batch, seed, recipe.augmentation, first),
-                initial_epoch=epochs.start,
-                epochs=epochs.stop,
-                steps_per_epoch=length,
-                validation_data=validated,
-                callbacks=[KeepState(state)],
-                shuffle=False,
-                verbose=verbose,
-            )
+            _fit(network, examples(first), length, epochs, validated, state, verbose)
     except KeyboardInterrupt:
         if state:
             state.save(network)
@@ -172,6 +164,20 @@ def train(
     if validated is None:
         return network, None
     return network, float(network.evaluate(validated, verbose=0, return_dict=True)["accuracy"])
+
+
+def _fit(network, examples, length, epochs, validated, state, verbose):
+    """Have Keras take epochs of some length, a range of their numbers."""
+    network.fit(
+        examples,
+        initial_epoch=epochs.start,
+        epochs=epochs.stop,
+        steps_per_epoch=length,
+        validation_data=validated,
+        callbacks=[KeepState(state)],
+        shuffle=False,
+        verbose=verbose,
+    )
 
 
 def _compile(network, rate, jit_compile):

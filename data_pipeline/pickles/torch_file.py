@@ -79,10 +79,12 @@ class _Reader(pickle._Unpickler):
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         super().__init__(file)
-        self._path = path
+        self._file, self._path = file, path
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return the stand-in for a global, or refuse it."""
+        """Return the stand-in for a global, or refuse it; an EOFError if it may be cut short."""
+        if self._file.tell() == os.fstat(self._file.fileno()).st_size:
+            raise EOFError
         if (module, name) in _GLOBALS:
             return _GLOBALS[module, name]
         found = ascii(f"{module}.{name}")[1:-1]
@@ -151,7 +153,7 @@ def load(path: str | os.PathLike) -> dict[str, np.ndarray]:
         except ForbiddenGlobalError:
             raise
         except Exception as error:
-            if file.tell() == path.stat().st_size:
+            if file.tell() == path.stat().st_size and not isinstance(error, ValueError):
                 reason = f"is truncated: it ends after {file.tell()} bytes"
             else:
                 reason = f"is damaged at byte {file.tell()} ({error or type(error).__name__})"

@@ -7,8 +7,7 @@ import pytest
 
 from data_pipeline import load_split
 from data_pipeline.glyphs.packages import PACKAGES
-from data_pipeline.images import building, features
-from data_pipeline.images.wide_resnet import wide_resnet
+from data_pipeline.images import backbones, building
 
 ROOT = pathlib.Path(__file__).parents[2]
 BUILT = ("glyphs", "icons")
@@ -16,39 +15,27 @@ BUILT = ("glyphs", "icons")
 
 @pytest.mark.parametrize("dataset", BUILT)
 def test_the_kept_network_gives_the_shipped_embeddings(dataset, tmp_path):
-    folder = ROOT / "data_pipeline" / dataset
-    network = features.load(folder / "network.npz")
-    with np.load(folder / "pictures.npz") as archive:
+    backbone = backbones.load(dataset)
+    with np.load(ROOT / "data_pipeline" / dataset / "pictures.npz") as archive:
         pictures = dict(zip(archive["labels"].tolist(), archive["pictures"], strict=True))
     shipped, chosen = [], []
     for split in ("train", "val", "test"):
         embeddings = load_split(tmp_path, dataset, split=split)
         assert set(embeddings.class_names) <= set(pictures)
-        for name in embeddings.class_names[::3]:
+        for name in embeddings.class_names:
             shipped.append(embeddings.of_class(name)[: building.KEPT])
             chosen.append(pictures[name])
-    found = features.embed(network, np.concatenate(chosen))
-    # What is left is the rounding to float16, 5e-4 of a number.
-    np.testing.assert_allclose(found, np.concatenate(shipped), rtol=2e-3, atol=2e-3)
+    found = building.embed(backbone, np.concatenate(chosen))
+    # float16 keeps 11 bits; 1e-5 is for how another machine adds float32 numbers.
+    np.testing.assert_allclose(found, np.concatenate(shipped), rtol=2**-11, atol=1e-5)
 
 
-def test_a_network_is_read_back_as_it_was_kept(tmp_path):
-    made = wide_resnet(features.DEPTH, 1, 3, (24, 24, 1))
-    path = tmp_path / "network.npz"
-    features.save(path, made)
-    found = features.load(path)
-    for one, other in zip(made.get_weights(), found.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
-    with np.load(path) as archive:
-        kept = dict(archive)
-    for weights, fault in (
-        ({**kept, "more": np.zeros(3)}, "more is no part"),
-        ({"other": np.zeros(3)}, "group1_block1_first_conv/kernel"),
-        ({**kept, "stem_conv/kernel": np.zeros((5, 5, 1, 16))}, "shape"),
-    ):
-        np.savez(path, **weights)
-        with pytest.raises(ValueError, match=f"network.npz: not the weights of .*{fault}"):
-            features.load(path)
+@pytest.mark.parametrize("dataset", BUILT)
+def test_a_data_set_is_its_backbone_s_embedding(dataset):
+    backbone = backbones.load(dataset)
+    assert (backbone.size, backbone.channels, backbone.fit) == (24, 1, "ink")
+    assert (backbone.layer, backbone.grid, backbone.dim) == ("group3_block1_middle", 2, 512)
+    assert backbone.weights == f"package:{dataset}"
 
 
 @pytest.mark.parametrize("dataset", BUILT)

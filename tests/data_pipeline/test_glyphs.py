@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from data_pipeline.glyphs import characters, fonts, images, render
 from data_pipeline.glyphs.packages import PACKAGES
-from data_pipeline.images import features, ink, pictures
+from data_pipeline.images import ink, pictures
 
 ROOT = pathlib.Path(__file__).parents[2]
 FONTS = pathlib.Path(matplotlib.get_data_path()) / "fonts/ttf"
@@ -177,17 +177,6 @@ def test_the_characters_are_distinct_and_their_labels_well_formed():
     assert ("Thai_ko_kai", "Thai", "ก") in listed
     assert characters.other_case("Latin", "a") == "A"
     assert characters.other_case("Thai", "ก") is None
-
-
-def test_equal_seeds_train_equal_networks():
-    installed = fonts.find_fonts(FONTS, [ord("m")])
-    drawn = [images.render_class(c, "Latin", c, installed, count=16).images for c in "mStQ"]
-    drawn, labels = np.concatenate(drawn), np.repeat(np.arange(4), 16)
-    options = {"epochs": 1, "width": 1, "jit_compile": False, "verbose": 0}
-    first, again = (features.train(drawn, labels, 3, **options) for _ in range(2))
-    for one, other in zip(first.get_weights(), again.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert features.embed(first, drawn).shape == (64, features.GRID**2 * 64)
 
 
 def test_help_and_packages_are_quick_to_answer():
