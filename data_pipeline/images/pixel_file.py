@@ -59,7 +59,7 @@ def remove(folder: str | os.PathLike) -> None:
 def _there(pixels, facts, key):
     """Return what `keep` returns if it has written these pictures, or None."""
     try:
-        with np.load(facts, allow_pickle=False) as archive:
+        with open(facts, "rb") as file, np.load(file, allow_pickle=False) as archive:
             if str(archive["key"]) != key:
                 return None
             return _mapped(pixels, archive["labels"], tuple(archive["shape"].tolist()))

@@ -39,7 +39,7 @@ class TrainingState:
         if not self.path.is_file():
             return 0
         try:
-            with np.load(self.path, allow_pickle=False) as archive:
+            with open(self.path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 if str(archive[_TRAINING]) != self.training:
                     return 0
                 for i, variable in enumerate(_variables(network)):

@@ -78,7 +78,7 @@ def _arrays(path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return dict(archive)
     except (*_DAMAGED, ValueError, TypeError):
         raise ValueError(f"{path}: is not an .npz of weights, or not a whole one") from None

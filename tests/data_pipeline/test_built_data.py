@@ -1,6 +1,7 @@
 """Data that come with the code: their networks, kept pictures, sizes, and NOTICE."""
 
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -36,6 +37,37 @@ def test_a_data_set_is_its_backbone_s_embedding(dataset):
     assert (backbone.size, backbone.channels, backbone.fit) == (24, 1, "ink")
     assert (backbone.layer, backbone.grid, backbone.dim) == ("group3_block1_middle", 2, 512)
     assert backbone.weights == f"package:{dataset}"
+
+
+class Drawn(NamedTuple):
+    """A class of pictures, as they are built of."""
+
+    label: str
+    images: np.ndarray
+
+    @property
+    def upright(self):
+        return self.images
+
+
+@pytest.mark.long
+def test_what_is_built_is_of_the_network_that_is_kept(tmp_path):
+    rng = np.random.default_rng(0)
+
+    def drawn(split):
+        return [
+            Drawn(f"{split}_{i}", rng.integers(0, 256, (8, 24, 24), np.uint8)) for i in range(8)
+        ]
+
+    classes = {split: drawn(split) for split in ("train", "val", "test")}
+    building.write_all(tmp_path, "icons", classes, seed=1, epochs=1, columns=4)
+    backbone = backbones.load("icons", str(tmp_path / "network.npz"))
+    for split, members in classes.items():
+        embeddings = load_split(tmp_path / "embeddings", "icons", split=split)
+        for each in members:
+            found = building.embed(backbone, each.images)
+            shipped = embeddings.of_class(each.label)
+            np.testing.assert_allclose(found, shipped, rtol=2**-11, atol=1e-5)
 
 
 @pytest.mark.parametrize("dataset", BUILT)
