@@ -61,7 +61,7 @@ def load(weights: str | os.PathLike | None = None) -> Network:
         weights=WEIGHTS if weights in (None, WEIGHTS) else str(weights),
         layers=found,
         layer=LAYER,
-        fit="squeeze",  # of what was tried, nearest to what is published of these weights
+        fit="squeeze",  # nothing of a picture is lost; docs/pictures.md has the figures
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -61,11 +62,13 @@ class KeepState(keras.callbacks.Callback):
         super().__init__()
         self._state, self._saved = state, time.monotonic()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Mapping | None = None) -> None:
+        """Save, if that was long ago."""
         if self._state and time.monotonic() - self._saved > SAVE_EVERY:
             self._keep(logs)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Mapping | None = None) -> None:
+        """Save."""
         self._keep(logs)
 
     def _keep(self, logs):

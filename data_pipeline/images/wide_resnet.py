@@ -1,4 +1,4 @@
-"""A Wide ResNet (Zagoruyko & Komodakis 2016) and the embedding of images at one of its layers.
+"""A Wide ResNet (Zagoruyko & Komodakis 2016) and the average of a layer over a grid.
 
 The paper embeds its images this way: a WRN-28-10 is trained as a classifier on the meta-train
 classes, and an intermediate layer, averaged over space, is the embedding (section 4.2.2).
@@ -7,8 +7,8 @@ Example:
     >>> network = wide_resnet(16, 2, classes=64, input_shape=(32, 32, 3))
     >>> network.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     >>> network.fit(images, labels)
-    >>> embed = embedding_model(network, layer="group2_block2", grid=3)
-    >>> embed.predict(images).shape    # 3 * 3 places, 64 channels
+    >>> cells = GridAverage(3)(network.get_layer("group2_block2").output)
+    >>> keras.Model(network.input, cells).predict(images).shape    # 3 * 3 places, 64 channels
     (n, 576)
 """
 
@@ -163,29 +163,5 @@ def _cell_weights(side, grid):
 
 
 def embedding_layers(network: keras.Model) -> list[str]:
-    """List the names of the layers that `embedding_model` embeds at, first to last."""
+    """List the names of the layers that it can be embedded at, first to last."""
     return [layer.name for layer in network.layers if isinstance(layer, layers.ReLU)]
-
-
-def embedding_model(network: keras.Model, layer: str, grid: int = 1) -> keras.Model:
-    """Cut a network at a layer and average what it computes there over a grid.
-
-    Args:
-      network: A `wide_resnet` (or any Keras model with such a layer).
-      layer: Name of a layer with output [n, height, width, channels]: "group2_block1".
-      grid: Cells a side; 1 averages over space, as the paper does.
-
-    Returns:
-      A `keras.Model`, images -> embeddings [n, grid * grid * channels], in evaluation mode
-      under `predict`. It shares the network's weights.
-
-    Raises:
-      ValueError: If the network has no such layer or it has fewer than `grid` pixels a side.
-    """
-    names = [each.name for each in network.layers]
-    if layer not in names:
-        known = ", ".join(embedding_layers(network))
-        raise ValueError(f"layer={layer!r}: the network has no such layer; choose from {known}")
-    features = network.get_layer(layer).output
-    average = GridAverage(grid, name=f"grid{grid}")
-    return keras.Model(network.inputs, average(features), name=f"{network.name}_{layer}_grid{grid}")

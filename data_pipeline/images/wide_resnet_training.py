@@ -142,18 +142,17 @@ def train(
       KeyboardInterrupt: on Ctrl-C, after the state was saved.
     """
     plain_keras()
-    keras.utils.set_random_seed(seed)
     trained_on, held_out = split(labels, recipe.held_out, seed)
     batch = min(recipe.batch, len(trained_on))
     steps = len(trained_on) // batch
-    classes = int(labels.max()) + 1
-    network = wide_resnet(depth, width, classes, images.shape[1:], recipe.l2, recipe.dropout)
+    keras.utils.set_random_seed(seed)
+    shape = int(labels.max()) + 1, images.shape[1:]
+    network = wide_resnet(depth, width, *shape, recipe.l2, recipe.dropout)
     _compile(network, recipe.rate(recipe.epochs * steps), jit_compile)
     start = state.restore(network) if state else 0
     picked = functools.partial(_picked, images, labels)
     examples = functools.partial(_examples, picked, trained_on, batch, seed, recipe.augmentation)
     validated = _in_order(picked, held_out, recipe.batch) if len(held_out) else None
-    verbose = (1 if console.shows_progress() else 2) if verbose is None else verbose
     try:
         for first, length, epochs in _stretches(start, steps, recipe.epochs):
             _fit(network, examples(first), length, epochs, validated, state, verbose)
@@ -161,13 +160,20 @@ def train(
         if state:
             state.save(network)
         raise
+    return network, _accuracy(network, validated)
+
+
+def _accuracy(network, validated):
+    """Return the accuracy on what was held out, or None."""
     if validated is None:
-        return network, None
-    return network, float(network.evaluate(validated, verbose=0, return_dict=True)["accuracy"])
+        return None
+    return float(network.evaluate(validated, verbose=0, return_dict=True)["accuracy"])
 
 
 def _fit(network, examples, length, epochs, validated, state, verbose):
     """Have Keras take epochs of some length, a range of their numbers."""
+    if verbose is None:
+        verbose = 1 if console.shows_progress() else 2
     network.fit(
         examples,
         initial_epoch=epochs.start,
