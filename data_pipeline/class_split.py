@@ -94,4 +94,6 @@ def take(pool: EmbeddingSet, names: Sequence[str], part: str) -> EmbeddingSet:
     embeddings = aligned_empty(sum(map(len, blocks)), pool.dim)
     np.concatenate(blocks, out=embeddings)
     name = f"{pool.name.rpartition('/')[0]}/{part}"
-    return EmbeddingSet(embeddings, names, [len(block) for block in blocks], name)
+    made = EmbeddingSet(embeddings, names, [len(block) for block in blocks], name)
+    made.backbone = pool.backbone
+    return made

@@ -12,7 +12,15 @@ from types import ModuleType
 
 import numpy as np
 
-from data_pipeline import cache, function_files, gaussians, numpy_files, paths, released_format
+from data_pipeline import (
+    cache,
+    cards,
+    function_files,
+    gaussians,
+    numpy_files,
+    paths,
+    released_format,
+)
 from data_pipeline.embeddings import EmbeddingSet, Source
 from data_pipeline.split_checks import (
     check_apart,
@@ -119,13 +127,17 @@ def files_of(
 ) -> dict[str, Path]:
     """Return the files that splits are read from, by their paths below a folder of data sets.
 
+    The card of the data set is one of them, if it has one.
+
     Raises:
       FileNotFoundError, ValueError: see `check_dataset`.
     """
     found = {}
     for split in splits:
-        path, form = find_split(check_dataset(data_path, dataset, crop, [split]), split)
-        found.update({f"{dataset}/{crop}/{each.name}": each for each in form.files(path)})
+        folder = check_dataset(data_path, dataset, crop, [split])
+        path, form = find_split(folder, split)
+        card = [folder / cards.CARD] if (folder / cards.CARD).is_file() else []
+        found.update({f"{dataset}/{crop}/{each.name}": each for each in [*form.files(path), *card]})
     return found
 
 
@@ -195,7 +207,9 @@ def _load(data_path, dataset, crop, split):
 
     name = f"{dataset}/{crop}/{split}"
     parts = [part for path, form in files for part in form.files(path)]
-    return cache.load(name, f"{split}_embeddings", parts, read)
+    found = cache.load(name, f"{split}_embeddings", parts, read)
+    found.backbone = cards.backbone(folder)
+    return found
 
 
 def find_split(folder: Path, split: str) -> tuple[Path, ModuleType]:

@@ -55,7 +55,11 @@ class EmbeddingSet:
       class_names: names of the classes, sorted.
       counts: int64 [classes], images per class.
       starts: int64 [classes], the row of each class's first image.
+      backbone: what the data set's card tells of the network that embedded the images, see
+        `data_pipeline.cards`; None where nothing does.
     """
+
+    backbone: Mapping[str, Any] | None = None
 
     def __init__(
         self,
@@ -157,7 +161,9 @@ class EmbeddingSet:
         embeddings = aligned_empty(len(self), self.dim)
         for rows, block in self.source().blocks():
             embeddings[rows] = block.astype(np.float64) - np.asarray(mean, np.float64)
-        return EmbeddingSet(embeddings, self.class_names, self.counts, self.name)
+        made = EmbeddingSet(embeddings, self.class_names, self.counts, self.name)
+        made.backbone = self.backbone
+        return made
 
     def of_class(self, class_name: Any) -> np.ndarray:
         """Return the embeddings of one class, [count, dim], without copying them.

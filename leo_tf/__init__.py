@@ -11,11 +11,14 @@ from data_pipeline.version import __version__
 from leo_tf.startup import import_keras
 
 _MODULE_OF = {
+    "FewShotClassifier": "leo_tf.serving.few_shot_classifier",
     "LEO": "leo_tf.leo.model",
     "LEOClassifier": "leo_tf.methods.leo",
     "LEORegressor": "leo_tf.regression.model",
     "MAML": "leo_tf.methods.maml",
+    "load_pretrained": "leo_tf.serving.pretrained",
 }
+_WITHOUT_KERAS = ("FewShotClassifier", "load_pretrained")  # until they compute
 
 __all__ = ["__version__", *_MODULE_OF]
 
@@ -24,7 +27,8 @@ def __getattr__(name: str) -> Any:
     """Import the public name on first use."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import_keras()
+    if name not in _WITHOUT_KERAS:
+        import_keras()
     value = getattr(importlib.import_module(_MODULE_OF[name]), name)
     globals()[name] = value
     return value

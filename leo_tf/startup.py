@@ -88,6 +88,20 @@ def import_keras() -> ModuleType:
     return keras
 
 
+def import_quietly() -> ModuleType:
+    """Import TensorFlow, and Keras on it, without start-up messages; returns TensorFlow.
+
+    Unlike `start_tensorflow`, it leaves the process as it is. ImportError: see `import_keras`.
+    """
+    if "tensorflow" not in sys.modules:
+        with _quiet(), _environment(_LOG_LEVEL, os.environ.get(_LOG_LEVEL, "2")):
+            import tensorflow as tf
+
+            tf.config.list_logical_devices()
+    import_keras()
+    return sys.modules["tensorflow"]
+
+
 def _is_recorded():
     """Return whether a gradient tape of the caller is open, as far as TensorFlow tells."""
     try:

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -133,20 +133,29 @@ class Evaluator:
         progress: Callable[[int], object] | None = None,
     ) -> list[np.ndarray]:
         """Return what a `Judge` finds of a classifier on every episode, arrays [episodes, ...]."""
+        parts = self.parts(classifier, judge, progress)
+        return [np.concatenate(each) for each in zip(*parts, strict=True)]
+
+    def parts(
+        self,
+        classifier: Classifier,
+        judge: Judge,
+        progress: Callable[[int], object] | None = None,
+    ) -> Iterator[list[np.ndarray]]:
+        """Yield the same for some episodes at a time, in their order."""
         check_served(classifier.serves, (self.sampler.way, self.sampler.shot))
         if (classifier, judge) not in self._datasets:
             evaluate = self._linear if classifier.classify is None else self._gathered
             self._datasets[classifier, judge] = unrewritten(evaluate(classifier, judge))
-        done, left = [], self.episodes
+        left = self.episodes
         for part in self._datasets[classifier, judge]:
-            done.append([each.numpy()[:left] for each in part])
-            now = len(done[-1][0])
-            left -= now
+            found = [each.numpy()[:left] for each in part]
+            left -= len(found[0])
+            yield found
             if progress is not None:
-                progress(now)
+                progress(len(found[0]))
             if not left:
                 break
-        return [np.concatenate(parts) for parts in zip(*done, strict=True)]
 
     def _drawn(self, support_only):
         """A dataset of `EpisodeIndices` of `TASKS_DRAWN` episodes."""

@@ -11,9 +11,9 @@ import tensorflow as tf
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import EpisodeSizes, default_queries
 from leo_tf import methods, provenance
-from leo_tf.classification import inputs, own_method
+from leo_tf.classification import calibration, inputs, own_method
 from leo_tf.classification.evaluation import AccuracyValidation, Evaluator
-from leo_tf.classification.export import export, load
+from leo_tf.classification.export import about, export, load
 from leo_tf.classification.inputs import Splits
 from leo_tf.classification.protocol import TRAINED_AS, trained_on
 from leo_tf.classification.result import measure
@@ -63,9 +63,10 @@ def train_and_test(
         )
     steps = config.experiment.steps if stopped is None else stopped["best_step"]
     classifier, trained = _trained(config, folder, splits, steps)
-    about = {**config.flat(), **folder.origin()}
-    export(classifier, splits.train.dim, folder.saved_model, about)
-    result = _tested(config, folder, splits, trained)
+    found = calibration.of_run(classifier, config.experiment, splits.val, stopped)
+    told = about(config, folder, splits.train, found)
+    export(classifier, splits.train.dim, folder.saved_model, told)
+    result = _tested(config, folder, splits, {**trained, "calibration": found})
     if stopped is not None:  # this model has seen val
         result |= {"val_accuracy": None, EARLY_STOPPING: dict(stopped)}
     write_json(folder.result, result)
@@ -82,19 +83,20 @@ def stop_early(config: Config, folder: RunFolder, splits: Splits) -> dict[str, A
 
     Returns:
       What result.json tells of the stage: its folder within the run's, trained_on, steps (asked
-      for), best_step, val_accuracy and val_ci95 at it, validation_episodes, and the other figures
-      of `leo_tf.training.ending.conclude`.
+      for), best_step, val_accuracy and val_ci95 at it, validation_episodes, calibration, and the
+      other figures of `leo_tf.training.ending.conclude`.
 
     Raises:
       ValueError, InterruptedRunError: as `train_and_test`.
     """
     experiment = config.experiment
-    figures = _trained(config, folder, splits, experiment.steps)[1]
+    classifier, figures = _trained(config, folder, splits, experiment.steps)
     return {
         "folder": folder.path.name,
         "trained_on": trained_on(config.flat(), config.method),
         "steps": experiment.steps,
         "validation_episodes": experiment.validation_episodes,
+        "calibration": calibration.of_run(classifier, experiment, splits.val),
         **figures,
     }
 
@@ -188,6 +190,7 @@ def _tested(config, folder, splits, trained):
         "validated": splits.val is not None,
         "allow_overlap": experiment.allow_overlap,
         "trained_on": trained_on(config.flat(), config.method),
+        "backbone": splits.train.backbone,
         **trained,
         **measure(load(folder.saved_model), splits.test, *sizes, keep=folder.episodes),
         "provenance": provenance.describe(experiment.devices),
@@ -205,7 +208,7 @@ def export_best(
     classifier, train, step = restored(config, folder, data_path)
     if step is not None:
         print(f"{folder}: not finished; its best model is of step {step}")
-    export(classifier, train.dim, folder.saved_model, {**config.flat(), **folder.origin()})
+    export(classifier, train.dim, folder.saved_model, about(config, folder, train))
 
 
 def restored(

@@ -7,10 +7,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from data_pipeline.embeddings import EmbeddingSet
+from leo_tf.config import Config
 from leo_tf.meta.classifier import Classifier
 from leo_tf.meta.presence import all_present, of_ragged
 from leo_tf.meta.raw_support import takes_present
 from leo_tf.training import saved_model
+from leo_tf.training.run_folder import RunFolder
 
 LINEAR = ("weights", "biases")  # what the params of linear classifiers are called in a SavedModel
 
@@ -124,6 +127,27 @@ def _named(params, names):
     return tf.nest.pack_sequence_as(params, specs)
 
 
+def about(
+    config: Config,
+    folder: RunFolder,
+    train: EmbeddingSet,
+    calibration: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return what a run's SavedModel tells of itself.
+
+    That is the configuration, what tells the run from others, `backbone` (of the data's card, None
+    where it has none) and `temperature` (None where it was not calibrated).
+
+    Args:
+      config, folder: the run's.
+      train: what it was trained on.
+      calibration: what `calibration.of_run` found.
+    """
+    temperature = (calibration or {}).get("temperature")
+    beside = {"backbone": train.backbone, "temperature": temperature}
+    return {**config.flat(), **folder.origin(), **beside}
+
+
 def export(
     classifier: Classifier, dim: int, folder: str | os.PathLike, about: Mapping[str, Any]
 ) -> None:
@@ -138,10 +162,18 @@ def export(
       classifier: what to write.
       dim: size of an embedding.
       folder: where the SavedModel goes; one that is there is replaced by a whole new one.
-      about: what `saved_model.about` will tell of it: the run's configuration.
+      about: what `saved_model.about` will tell of it, see `about`.
     """
     exported = _Exported(classifier, dim)
     saved_model.save(exported, folder, exported.flat(), about)
+
+
+def params_of(loaded: Any) -> list[str]:
+    """Return what a loaded SavedModel calls what `adapt` returns, in the order of that."""
+    names = saved_model.inputs(loaded, "classify").keys() - {"query"}
+    if names <= set(LINEAR):
+        return [name for name in LINEAR if name in names]
+    return sorted(names, key=lambda name: int(name.rpartition("_")[2]))
 
 
 def load(folder: str | os.PathLike, dim: int | None = None) -> Classifier:
@@ -155,7 +187,17 @@ def load(folder: str | os.PathLike, dim: int | None = None) -> Classifier:
       FileNotFoundError: if there is no such folder.
       ValueError: if it is no such SavedModel, or of another embedding size.
     """
-    loaded = saved_model.open_saved_model(folder)
+    return loaded_classifier(saved_model.open_saved_model(folder), folder, dim)
+
+
+def loaded_classifier(
+    loaded: Any, folder: str | os.PathLike, dim: int | None = None
+) -> Classifier:
+    """Return what `load` does, given what `open_saved_model` returned.
+
+    Raises:
+      ValueError: see `load`.
+    """
     takes = saved_model.inputs(loaded, "adapt")
     if "support" not in takes:
         raise ValueError(f"{folder}: a regressor; evaluate it on --tasks=FILE.npz")
@@ -165,8 +207,7 @@ def load(folder: str | os.PathLike, dim: int | None = None) -> Classifier:
             f"{folder}: takes embeddings of size {size}, the data have size {dim}; "
             "evaluate it on the data it was trained on"
         )
-    params = saved_model.inputs(loaded, "classify").keys() - {"query"}
-    linear = params <= set(LINEAR)
+    linear = set(params_of(loaded)) <= set(LINEAR)
 
     # Its variables live as long as `loaded` does, which these keep.
     def adapt(support):

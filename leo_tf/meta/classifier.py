@@ -67,6 +67,12 @@ class Classifier:
             return linear_scores(fitted, normalise(query, self.mean))
         return self.classify(fitted, self._prepare(query))
 
+    def gathered(self) -> "Classifier":
+        """Return the same classifier as one that is given its queries, though it be linear."""
+        return Classifier(
+            self.fit, self.score, together=self.together, serves=self.serves, raw=True
+        )
+
     def _prepare(self, embeddings):
         if self.raw:
             return embeddings
