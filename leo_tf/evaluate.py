@@ -3,8 +3,8 @@
 Usage: python -m leo_tf.evaluate --saved_model=DIR [--dataset=glyphs] [--shot=1,5] [flags]
        python -m leo_tf.evaluate --saved_model=DIR --tasks=FILE.npz --predictions=OUT.npz
 
-The first prints a table for each way and shot. The second reads support_x, support_y [tasks,
-points, 1] and query_x [tasks, n, 1], and writes predictions [samples, tasks, n, 1].
+The first prints a table for each way and shot; of one, --predictions=FILE.csv tells every query.
+The second reads support_x, support_y [tasks, points, 1] and query_x [tasks, n, 1].
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from absl import flags
 
 from data_pipeline import command_line
 from data_pipeline.datasets import DATA_PATH, SPLITS
-from leo_tf.classification.inputs import check_there, load_tested, settings_tested
+from leo_tf.classification.inputs import check_output, check_there, load_tested, settings_tested
 from leo_tf.config import flags as settings
 from leo_tf.config.experiments import Classification, Regression
 from leo_tf.regression.task_files import read_tasks, write_predictions
@@ -32,11 +32,17 @@ define(command_line.numbers, "way", None, "classes in an episode, 5,20 for a tes
 define(command_line.numbers, "shot", None, "support examples per class, likewise [1]")
 define(flags.DEFINE_bool, "per_class", False, "tell the accuracy of each class, too")
 define(command_line.folder, "tables", None, "folder for this as CSV, and the confusion matrix")
+define(flags.DEFINE_bool, "rejection", False, "tell what rejecting unsure answers costs, too")
 define(flags.DEFINE_enum, "split", "test", "meta-set to draw from", enum_values=SPLITS)
 define(integer, "episodes", Classification.test_episodes, "episodes to evaluate", lower_bound=1)
 define(command_line.output, "json", None, "file to write the figures to")
 define(path, "tasks", None, "file of regression tasks, .npz")
-define(command_line.output, "predictions", None, "file to write the predictions to, .npz")
+define(
+    command_line.output,
+    "predictions",
+    None,
+    "every answer, .csv; of tasks .npz [samples, tasks, n, 1]",
+)
 define(integer, "samples", Regression.test_samples, "networks sampled for a task", lower_bound=1)
 flags.mark_flags_as_mutual_exclusive(["saved_model", "run_dir"], flag_values=FLAGS)
 
@@ -44,8 +50,7 @@ flags.mark_flags_as_mutual_exclusive(["saved_model", "run_dir"], flag_values=FLA
 def main() -> None:
     """Evaluate or predict as the flags say."""
     with command_line.flags_at_fault():
-        if bool(FLAGS.tasks) != bool(FLAGS.predictions):
-            raise ValueError("--tasks and --predictions go together; give both or neither")
+        check_output(FLAGS.predictions, FLAGS.tasks, FLAGS.way, FLAGS.shot)
         run = RunFolder(FLAGS.run_dir) if FLAGS.run_dir else None
         config, done = run.read(with_model=True) if run else (None, None)
         chosen = settings.configuration(FLAGS, DATA, config).experiment
@@ -67,7 +72,7 @@ def main() -> None:
         found = predict_tasks(load(folder), given, FLAGS.samples)
         return print(write_predictions(FLAGS.predictions, found))
     wanted = FLAGS.split, FLAGS.per_class, FLAGS.tables, FLAGS.json
-    report(folder, asked, FLAGS.episodes, given, *wanted)
+    report(folder, asked, FLAGS.episodes, given, *wanted, FLAGS.predictions, FLAGS.rejection)
 
 
 def cli(argv: Sequence[str] | None = None) -> None:

@@ -15,7 +15,7 @@ from scipy import optimize, special
 
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import default_queries
-from leo_tf.classification.evaluation import Evaluator, Judge
+from leo_tf.classification.evaluation import Evaluator, Judge, not_linear
 from leo_tf.meta.accuracy import are_right
 from leo_tf.meta.classifier import Classifier
 
@@ -167,8 +167,4 @@ def _answers(indices, scores, labels):
     return scores, labels, are_right(scores, own, is_own, -1)
 
 
-def _not_linear(*_):
-    raise TypeError("give Classifier.gathered(), whose queries are scored one by one")
-
-
-ANSWERS = Judge(_not_linear, _answers)
+ANSWERS = Judge(not_linear, _answers)

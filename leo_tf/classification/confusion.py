@@ -65,7 +65,7 @@ def _linear_answers(sampler, indices, fitted, mean):
         logits = class_logits(sampler.embeddings, number, members[:, 0], fitted, mean)
         scores = tf.transpose(logits, [1, 2, 0])  # [members, images, way]
         positions = tf.broadcast_to(members[:, 1:], tf.shape(scores)[:2])
-        answers = tf.one_hot(_answers(scores, positions), way + 1)
+        answers = tf.one_hot(answered_class(scores, positions), way + 1)
         return tf.tensor_scatter_nd_update(
             counts, members, among_queries(answers, indices, members)
         )
@@ -78,12 +78,12 @@ def _linear_answers(sampler, indices, fitted, mean):
 def _scored_answers(indices, scores, labels):
     """Return the classes of each episode, [tasks, way], and counts, int64 [tasks, way, way + 1]."""
     way = tf.shape(indices.classes)[1]
-    answers = tf.one_hot(_answers(scores, labels), way + 1)
+    answers = tf.one_hot(answered_class(scores, labels), way + 1)
     counts = tf.einsum("tnw,tna->twa", tf.one_hot(labels, way), answers)
     return indices.classes, tf.cast(tf.round(counts), tf.int64)
 
 
-def _answers(scores, labels):
+def answered_class(scores: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Return the position of the class that each query is taken for, way for none: [a, b].
 
     Args:

@@ -214,7 +214,7 @@ def _in_groups(classifier, params, query):
     way, queries, dim = query.shape[1:]
     size = min(classifier.together or queries, queries)
     whole = queries // size
-    scores, labels = [], []
+    scores, labels = [], []  # in `query_order`
     for groups, part in ((whole, query[:, :, : whole * size]), (1, query[:, :, whole * size :])):
         if not part.shape[2]:
             continue
@@ -224,9 +224,31 @@ def _in_groups(classifier, params, query):
         if groups > 1:
             fitted = tf.nest.map_structure(lambda each, n=groups: tf.repeat(each, n, 0), params)
         found = classifier.score(fitted, flat)
-        scores.append(tf.reshape(found, [-1, groups * flat.shape[1], way]))
+        scores.append(tf.reshape(found, [-1, groups * flat.shape[1], found.shape[-1] or way]))
         labels.append(tf.tile(tf.repeat(tf.range(way), part.shape[3]), [groups]))
     return tf.concat(scores, axis=1), tf.concat(labels, axis=0)
+
+
+def query_order(way: int, queries: int, together: int | None) -> np.ndarray:
+    """Return where the queries of an episode are found that a `Judge` gets scores of, in turn.
+
+    Args:
+      way, queries: of the episode.
+      together: of the classifier.
+
+    Returns:
+      Places in [way, queries], in a row: int [way * queries].
+    """
+    size = min(together or queries, queries)
+    end = queries - queries % size
+    places = np.arange(way * queries).reshape(way, queries)
+    whole = places[:, :end].reshape(way, -1, size).transpose(1, 0, 2)
+    return np.concatenate([whole.ravel(), places[:, end:].ravel()])
+
+
+def not_linear(*_: object) -> tuple:
+    """Stand for a `Judge.linear` where classifiers are `Classifier.gathered()`."""
+    raise TypeError("give Classifier.gathered(), whose queries are scored one by one")
 
 
 def _merge_draws(indices):

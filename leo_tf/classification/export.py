@@ -190,9 +190,7 @@ def load(folder: str | os.PathLike, dim: int | None = None) -> Classifier:
     return loaded_classifier(saved_model.open_saved_model(folder), folder, dim)
 
 
-def loaded_classifier(
-    loaded: Any, folder: str | os.PathLike, dim: int | None = None
-) -> Classifier:
+def loaded_classifier(loaded: Any, folder: str | os.PathLike, dim: int | None = None) -> Classifier:
     """Return what `load` does, given what `open_saved_model` returned.
 
     Raises:

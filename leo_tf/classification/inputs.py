@@ -232,3 +232,26 @@ def check_test_sizes(experiment: Classification, split: EmbeddingSet) -> None:
     """Raise an EpisodeSizeError if a split is too small to validate or test on."""
     queries = default_queries(split, experiment.shot)
     check_episode(split, experiment.way, experiment.shot, queries)
+
+
+def check_output(
+    path: str | None, tasks: str | None, ways: Sequence[int] | None, shots: Sequence[int] | None
+) -> None:
+    """Raise a ValueError, one line, if a file of predictions does not fit what is evaluated.
+
+    Args:
+      path: the file, or None.
+      tasks: file of regression tasks, or None.
+      ways, shots: that a classifier is to be tested in, or None for one of each.
+    """
+    if tasks and not path:
+        raise ValueError("--tasks and --predictions go together; give both or neither")
+    if not path or tasks:
+        return
+    if path.endswith(".npz"):
+        raise ValueError(
+            f"--predictions={path}: those of a classifier are CSV; name a .csv, or give "
+            "--tasks=FILE.npz for a regressor"
+        )
+    if len(ways or [0]) * len(shots or [0]) > 1:
+        raise ValueError("--predictions writes one setting; give one --way and one --shot")

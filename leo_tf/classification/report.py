@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data_pipeline.embeddings import EmbeddingSet
 from leo_tf.classification import class_report, result
-from leo_tf.classification.testing import evaluate_each
+from leo_tf.classification.testing import Wanted, evaluate_each
 from leo_tf.config.experiments import Classification
 from leo_tf.training.run_folder import write_json
 
@@ -20,6 +20,8 @@ def report(
     per_class: bool = False,
     tables: str | None = None,
     json: str | None = None,
+    predictions: str | None = None,
+    rejection: bool = False,
 ) -> None:
     """Test a SavedModel in each setting: print a table of each, and one of all if they are several.
 
@@ -27,11 +29,14 @@ def report(
       folder, experiments, episodes, embeddings, split: see `testing.evaluate_each`.
       per_class: whether to tell the accuracy of each class, too.
       tables: folder for this as CSV files, in one folder a setting if they are several; or None.
+      predictions: file for the answer to every query, of one setting; or None.
+      rejection: whether to tell what rejecting unsure answers costs and catches.
       json: file for the figures of the setting, or for {"settings": [those of each]}; or None.
     """
     several, results = len(experiments) > 1, []
-    for found, classes in evaluate_each(
-        folder, experiments, episodes, embeddings, split, per_class or bool(tables)
+    wanted = Wanted(per_class or bool(tables), predictions, rejection)
+    for found, classes, lines in evaluate_each(
+        folder, experiments, episodes, embeddings, split, wanted
     ):
         print(result.table(found), flush=True)
         if classes is not None:
@@ -39,6 +44,8 @@ def report(
             if tables:
                 name = f"{found['way']}way_{found['shot']}shot" if several else ""
                 print("\n" + "\n".join(class_report.write(classes, Path(tables) / name)))
+        for line in lines:
+            print(f"\n{line}")
         if several:
             print()
         results.append(found)

@@ -54,7 +54,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         self.unknown_label = unknown_label
         self.settings = settings
 
-    def fit(self, X: Any, y: Any) -> "FewShotClassifier":  # noqa: N803 as scikit-learn says it
+    def fit(self, X: Any, y: Any) -> "FewShotClassifier":
         """Adapt to examples.
 
         Args:
@@ -69,7 +69,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         _check_embeddings(X)
         return self._adapt(X, labels.checked(y))
 
-    def add_classes(self, X: Any, y: Any) -> "FewShotClassifier":  # noqa: N803
+    def add_classes(self, X: Any, y: Any) -> "FewShotClassifier":
         """Adapt to the examples that it has and those of new classes, as if all had come at once.
 
         Args:
@@ -92,7 +92,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         y = labels.joined(self._y, y)
         return self._adapt(np.concatenate([self._X, X]), y)
 
-    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+    def predict(self, X: Any) -> np.ndarray:
         """Return the label of each embedding [n, dim]; see `reject_below`."""
         probabilities = self.predict_proba(X)
         best = probabilities.argmax(axis=1)
@@ -101,7 +101,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         sure = probabilities[np.arange(len(best)), best] >= self.reject_below
         return labels.with_unknown(self.classes_[best], sure, self.unknown_label)
 
-    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class for each embedding: float64 [n, classes].
 
         Raises:
@@ -110,7 +110,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         """
         return special.softmax(self._scores(X) / self.temperature_, axis=1)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of right labels; one that was rejected is right if y has the unknown."""
         found = self.predict(X)
         y = labels.checked(np.asarray(y))
@@ -139,7 +139,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             return card(self.model)
         return served.about(self.model)
 
-    def _adapt(self, X, y):  # noqa: N803
+    def _adapt(self, X, y):
         """Fit the model to checked examples."""
         classes, codes = labels.encoded(y)
         parameters.check_unknown(self, classes)
@@ -173,7 +173,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             )
         self.temperature_ = float(self.temperature or found or 1.0)
 
-    def _scores(self, X):  # noqa: N803
+    def _scores(self, X):
         """Scores of embeddings, float64 [n, classes]."""
         check_is_fitted(self)
         parameters.check(self)
@@ -190,7 +190,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         return scores
 
 
-def _support(X, codes, way):  # noqa: N803
+def _support(X, codes, way):
     """Lay examples out by class: [way, shot, dim], zero where a class has fewer, and the mask."""
     order, counts = np.argsort(codes, kind="stable"), np.bincount(codes, minlength=way)
     present = np.arange(counts.max()) < counts[:, np.newaxis]
@@ -199,7 +199,7 @@ def _support(X, codes, way):  # noqa: N803
     return support, present
 
 
-def _check_embeddings(X):  # noqa: N803
+def _check_embeddings(X):
     check_rows("X", X, lambda row: f"row {row}")
 
 

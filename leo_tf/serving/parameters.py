@@ -1,4 +1,4 @@
-"""Whether the parameters of an estimator make sense; checked when it computes, as in scikit-learn."""
+"""Whether the parameters of an estimator make sense: checked when it computes."""
 
 import math
 import numbers
