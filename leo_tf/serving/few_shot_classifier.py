@@ -65,9 +65,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
           FileNotFoundError, ValueError: one line about the model, a parameter, or the examples.
         """
         parameters.check(self)
-        X, y = validate_data(self, X, y, dtype=np.float32, ensure_min_samples=1)
-        _check_embeddings(X)
-        return self._adapt(X, labels.checked(y))
+        return self._adapt(*self._examples(X, y))
 
     def add_classes(self, X: Any, y: Any) -> "FewShotClassifier":
         """Adapt to the examples that it has and those of new classes, as if all had come at once.
@@ -81,9 +79,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         parameters.check(self)
-        X, y = validate_data(self, X, y, reset=False, dtype=np.float32, ensure_min_samples=1)
-        _check_embeddings(X)
-        y = labels.checked(y)
+        X, y = self._examples(X, y, reset=False)
         known = [each for each in labels.distinct(y) if each in set(self.classes_.tolist())]
         if known:
             raise ValueError(
@@ -139,6 +135,19 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             return card(self.model)
         return served.about(self.model)
 
+    def _embeddings(self, *given, reset=True):
+        """Return embeddings float32 [n, dim], and labels [n] if there are any, checked."""
+        with np.errstate(over="ignore"):  # what is too large is told
+            found = validate_data(self, *given, reset=reset, dtype=np.float32)
+        X = found[0] if isinstance(found, tuple) else found
+        check_rows("X", X, lambda row: f"row {row}")
+        return found
+
+    def _examples(self, X, y, reset=True):
+        """Return both of examples, checked."""
+        X, y = self._embeddings(X, y, reset=reset)
+        return X, labels.checked(y)
+
     def _adapt(self, X, y):
         """Fit the model to checked examples."""
         classes, codes = labels.encoded(y)
@@ -177,8 +186,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         """Scores of embeddings, float64 [n, classes]."""
         check_is_fitted(self)
         parameters.check(self)
-        X = validate_data(self, X, reset=False, dtype=np.float32)
-        _check_embeddings(X)
+        X = self._embeddings(X, reset=False)
         model = served.serve(self.model, self.settings, X.shape[1])
         if model.digest != self._digest:
             raise ValueError(f"{self.model}: is another model than was fitted; fit again")
@@ -197,10 +205,6 @@ def _support(X, codes, way):
     support = np.zeros([way, counts.max(), X.shape[1]], np.float32)
     support[present] = X[order]
     return support, present
-
-
-def _check_embeddings(X):
-    check_rows("X", X, lambda row: f"row {row}")
 
 
 def _of(backbone):

@@ -8,6 +8,8 @@ from sklearn.utils.multiclass import check_classification_targets
 
 def checked(y: np.ndarray) -> np.ndarray:
     """Return labels [n] if they can be those of classes; ValueError, one line, if not."""
+    if y.dtype.kind == "S":
+        return y
     if y.dtype.kind != "O" or all(isinstance(each, str) for each in y):
         check_classification_targets(y)
         return y
