@@ -27,7 +27,8 @@ import numpy as np
 from tqdm import tqdm
 
 from data_pipeline import atomic, digests, paths
-from data_pipeline.embeddings import EmbeddingSet, Source, runs
+from data_pipeline.embeddings import EmbeddingSet, Source
+from data_pipeline.rows import runs
 
 VERSION = 2
 FOLDER = ".leo_cache"

@@ -248,15 +248,6 @@ def aligned_empty(num_rows: int, dim: int) -> np.ndarray:
     return memory[start : start + size].view(np.float32).reshape(num_rows, dim)
 
 
-def runs(rows: np.ndarray, block: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Split a block [m, dim] into runs of consecutive rows: (first row, part of the block)."""
-    ends = np.append(np.flatnonzero(np.diff(rows) != 1) + 1, len(rows)).tolist()
-    start = 0
-    for end in ends:
-        yield rows[start], block[start:end]
-        start = end
-
-
 def _can_be_shared(array):
     """Return whether a TensorFlow tensor can share the memory of an array."""
     flags = array.flags

@@ -15,8 +15,9 @@ import numpy as np
 
 from data_pipeline import atomic, contents, numpy_files, paths
 from data_pipeline.class_names import class_names
-from data_pipeline.embeddings import EmbeddingSet, Source, check_rows, runs
+from data_pipeline.embeddings import EmbeddingSet, Source, check_rows
 from data_pipeline.pickles import unpickle
+from data_pipeline.rows import runs
 
 RELEASED = {"miniImageNet": ("center", "multiview"), "tieredImageNet": ("center",)}
 

@@ -50,6 +50,15 @@ class RowsInMemory:
         return self._array
 
 
+def runs(rows: np.ndarray, block: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Split a block [m, dim] into runs of consecutive rows: (first row, part of the block)."""
+    ends = np.append(np.flatnonzero(np.diff(rows) != 1) + 1, len(rows)).tolist()
+    start = 0
+    for end in ends:
+        yield rows[start], block[start:end]
+        start = end
+
+
 def kind_of(value: Any) -> str:
     """Return what a value from a file is, for a message: "a list", or the class that it names."""
     if isinstance(value, (Foreign, ForeignObject)):

@@ -3,6 +3,7 @@
 import numpy as np
 from tiny import DIM, tiny_sets
 
+from data_pipeline.episode_sizes import EpisodeSizes
 from leo_tf import methods
 from leo_tf.classification.export import export
 from leo_tf.config import make_config
@@ -11,12 +12,11 @@ BACKBONE = {"name": "eye", "layer": "last", "grid": 1, "digest": "0123", "dim": 
 ABOUT = {"method": "prototypical", "temperature": 0.5, "backbone": BACKBONE, "crop": "center"}
 
 
-def write_model(folder, about=ABOUT, method="prototypical", dim=DIM):
+def write_model(folder, about=ABOUT, method="prototypical"):
     """Write an untrained model as a SavedModel; returns its folder."""
     config = make_config(experiment="classification", method=method)
-    train = tiny_sets()["train"]
-    assert train.dim == dim
-    export(methods.build(method, config.settings, train), dim, folder, about)
+    sizes = EpisodeSizes.of(config.experiment)
+    export(methods.build(method, config.settings, tiny_sets()["train"], sizes), DIM, folder, about)
     return folder
 
 

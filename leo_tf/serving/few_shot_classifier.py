@@ -174,7 +174,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     def _set_temperature(self, model):
         found = model.about.get("temperature")
         self.calibrated_ = self.temperature is None and found is not None
-        if self.temperature is None and found is None and model.about:
+        if self.temperature is None and found is None and model.digest:
             warnings.warn(
                 f"{self.model} was not calibrated: its probabilities are of temperature 1; export "
                 "it again, or give one",

@@ -235,6 +235,17 @@ def test_an_older_saved_model_is_used_with_a_warning(tmp_path):
     assert FewShotClassifier(folder, temperature=3.0).fit(X, y).temperature_ == 3.0  # no warning
 
 
+def test_a_saved_model_of_version_0_1_0_is_used():
+    X, y, queries, truth = examples([3, 3, 3])
+    folder = TOP / "tests" / "kept_runs" / "classification" / "finished"
+    with pytest.warns(UserWarning, match="was not calibrated"):
+        model = FewShotClassifier(folder).fit(X, y)
+    saved = tf.saved_model.load(str(folder / "saved_model"))
+    scores = saved.classify(saved.adapt(X.reshape(1, 3, 3, DIM)), queries[np.newaxis])[0].numpy()
+    np.testing.assert_allclose(model.predict_proba(queries), softmax(scores, axis=1), atol=1e-6)
+    assert model.score(queries, truth) > 0.5
+
+
 @pytest.mark.parametrize("method", ["logistic_regression", "fine_tuning"])
 def test_methods_without_training_take_settings_and_unequal_classes(method):
     X, y, queries, _ = examples([4, 2, 3])
@@ -276,6 +287,42 @@ def test_bad_input_is_told(folder, model, given, said):
         FewShotClassifier(folder if model is None else model).fit(**a_support(**given))
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("method", ["matching", "relation", "ridge", "maml"])
+def test_any_method_answers_by_what_it_was_fitted_to(method, tmp_path):
+    """What is fitted is of another structure in each, and pickles."""
+    X, y, queries, _ = examples([3, 3, 3])
+    folder = write_model(tmp_path / "saved_model", {**ABOUT, "method": method}, method)
+    model = pickle.loads(pickle.dumps(FewShotClassifier(folder).fit(X, y)))
+    saved = tf.saved_model.load(str(folder))
+    fitted = saved.adapt(X.reshape(1, 3, 3, DIM))
+    scores = saved.classify(fitted, queries[np.newaxis])[0].numpy().astype(np.float64)
+    expected = softmax(scores / 0.5, axis=1)
+    np.testing.assert_allclose(model.predict_proba(queries), expected, atol=1e-5)
+
+
+def test_queries_that_a_method_sees_together_come_in_groups(tmp_path):
+    X, y, queries, _ = examples([3, 3])
+    folder = write_model(tmp_path / "saved_model", {**ABOUT, "method": "tpn"}, "tpn")
+    model = FewShotClassifier(folder).fit(X, y)
+    saved = tf.saved_model.load(str(folder))
+    size = 2 * int(saved.together)
+    rows = np.tile(queries, [1 + size // len(queries), 1])[: size + 3]
+    fitted = saved.adapt(X.reshape(1, 2, 3, DIM))
+    parts = [saved.classify(fitted, part[np.newaxis])[0] for part in (rows[:size], rows[size:])]
+    expected = softmax(np.concatenate(parts).astype(np.float64) / 0.5, axis=1)
+    np.testing.assert_allclose(model.predict_proba(rows), expected, atol=1e-5)
+
+
+@pytest.mark.long
+def test_a_method_that_serves_one_size_refuses_others(tmp_path):
+    folder = write_model(tmp_path / "saved_model", {**ABOUT, "method": "snail"}, "snail")
+    X, y, queries, _ = examples([1, 1, 1, 1, 1])
+    assert FewShotClassifier(folder).fit(X, y).predict(queries).shape == (20,)
+    with pytest.raises(ValueError, match="trained for 5-way 1-shot episodes and serves no others"):
+        FewShotClassifier(folder).fit(X[:3], y[:3])
+
+
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
@@ -297,14 +344,10 @@ def test_settings_are_not_those_of_a_trained_model(folder):
         FewShotClassifier(folder, settings={"scale_init": 3.0}).fit(**a_support())
 
 
-def test_a_regressor_is_refused(tmp_path):
-    from leo_tf.regression.export import export
-    from leo_tf.regression.model import LEORegressor
-
-    sizes = {"network_hidden": 5, "encoder_hidden": 6, "relation_hidden": 7, "decoder_hidden": 8}
-    export(LEORegressor(num_latents=3, inner_unroll_length=1, **sizes), tmp_path / "saved", {})
-    with pytest.raises(ValueError, match="saved: a regressor, which tells no classes"):
-        FewShotClassifier(tmp_path / "saved").fit(**a_support())
+def test_a_regressor_is_refused():
+    folder = TOP / "tests" / "kept_runs" / "regression" / "finished" / "saved_model"
+    with pytest.raises(ValueError, match="saved_model: a regressor, which tells no classes"):
+        FewShotClassifier(folder).fit(**a_support())
 
 
 def test_the_package_names_it_without_tensorflow(no_tensorflow):
