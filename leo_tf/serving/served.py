@@ -22,7 +22,7 @@ from leo_tf.serving import pretrained
 from leo_tf.startup import import_quietly
 from leo_tf.training.run_folder import ABOUT, RunFolder, check_saved_model, read_json
 
-BLOCK = 8192  # rows that a linear classifier scores together
+BLOCK = 1024  # rows that a linear classifier scores together: as many as caches hold
 MOST_COMPARED = 2**24  # numbers [rows, way, dim] that any other may have to look at together
 
 
