@@ -203,8 +203,7 @@ def check_rows(
 ) -> None:
     """Raise a ValueError if an embedding in a float32 block [m, dim] cannot be normalised.
 
-    That is one that holds NaN or infinity, or has no normal number in it: then it is zero, or so
-    small that processors take it for zero. Of any other, the size does not matter.
+    See `normalisable`.
 
     Args:
       where: the file or set, for the message.
@@ -212,20 +211,29 @@ def check_rows(
       describe: names a row, given its number, for the message.
       first: number of the block's first row.
     """
-    largest = np.maximum(block.max(axis=1), -block.min(axis=1))
-    bad = ~(np.isfinite(largest) & (largest >= np.finfo(np.float32).tiny))
+    bad = ~normalisable(block)
     if not bad.any():
         return
     i = int(bad.argmax())
     if np.isnan(block[i]).any():
         fault = "holds NaN"
-    elif not np.isfinite(largest[i]):
+    elif not np.isfinite(block[i]).all():
         fault = "holds infinite values, or values too large for float32"
     else:
         fault = "is zero, or too small for float32, so it has no direction to normalise"
     raise ValueError(
         f"{where}: the embedding of {describe(first + i)} {fault}; embed that image again"
     )
+
+
+def normalisable(block: np.ndarray) -> np.ndarray:
+    """Return bool [m]: which embeddings in a float32 block [m, dim] have a direction.
+
+    Not so one that holds NaN or infinity, or has no normal number in it: then it is zero, or so
+    small that processors take it for zero. Of any other, the size does not matter.
+    """
+    largest = np.maximum(block.max(axis=1), -block.min(axis=1))
+    return np.isfinite(largest) & (largest >= np.finfo(np.float32).tiny)
 
 
 def check_counts(

@@ -1,0 +1,45 @@
+"""What people are told of embedded pictures: what there is, what is missing, what to do next."""
+
+import shlex
+from collections.abc import Iterator
+
+from data_pipeline.images.record import RECORD, Embedded
+
+WAY, QUERIES = 5, 15  # of the run that is proposed, if the data have as many classes and pictures
+
+
+def lines(record: Embedded) -> Iterator[str]:
+    """Yield lines: what was embedded, and whatever is not as it should be."""
+    for split, classes in record.counts.items():
+        yield f"{split}: {len(classes)} classes, {sum(classes.values())} pictures"
+    if record.skipped:
+        file, why = next(iter(record.skipped.items()))
+        count = len(record.skipped)
+        yield f"{count} could not be used and were skipped ({file}: {why}; all in {RECORD})"
+    for name, why in record.left_out.items():
+        yield f"class {name!r} was left out: {why}"
+    if record.others:
+        yield f"{record.others} files beside them are no pictures, to judge by their names"
+    if record.shared_example:
+        yield (
+            f"{record.shared} pictures are in two classes, such as "
+            f"{' and '.join(record.shared_example)}; leave them out of one"
+        )
+    if record.rate is not None:
+        yield (
+            f"{record.embedded_now} pictures in {record.seconds:.1f} s, {record.rate:.1f} a second"
+        )
+
+
+def next_command(record: Embedded) -> str:
+    """Return the command that trains on the embeddings, or what keeps them from it."""
+    counts = record.counts.values()
+    way = min(WAY, *map(len, counts))
+    if way < 2:
+        return "To train on them, each split must have at least two classes"
+    queries = min(QUERIES, min(count for classes in counts for count in classes.values()) - 1)
+    folder = record.folder.absolute()
+    options = [f"--data_path={folder.parent.parent}", f"--dataset={folder.parent.name}"]
+    options += [f"--crop={folder.name}"] if folder.name != "center" else []
+    options += [f"--way={way}", "--shot=1", f"--queries={queries}"]
+    return f"Next: python -m leo_tf.run {' '.join(map(shlex.quote, options))}"
