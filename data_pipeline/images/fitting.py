@@ -22,7 +22,7 @@ class Fit(NamedTuple):
     """How a picture becomes the input of a network.
 
     Attributes:
-      how: "crop" or "ink", see `Backbone.fit`.
+      how: "crop", "squeeze" or "ink", see `Backbone.fit`.
       size: pixels a side.
       channels: 1 or 3.
       views: 1, the centre; or 10: the centre, the corners, and all of them mirrored.
@@ -56,7 +56,7 @@ class Fit(NamedTuple):
 
     def decoded(self, data: bytes) -> np.ndarray:
         """Return `fitted` of a file's bytes; raises a PictureError if they cannot be used."""
-        shorter = round(self.size / SHARE) if self.how == "crop" else None
+        shorter = round(self.size / SHARE) if self.how != "ink" else None
         return self.fitted(decode(data, shorter))
 
     def fitted(self, picture: "Image.Image") -> np.ndarray:
@@ -69,23 +69,26 @@ class Fit(NamedTuple):
         if self.how == "ink":
             crops = [ink.fit(_ink(np.asarray(picture)), (1 + ink.SMALLEST_SHARE) / 2)]
         else:
-            crops = [np.asarray(_crop(picture, self.size, at)) for at in _CROPS[self.views]]
+            crops = [np.asarray(self._crop(picture, at)) for at in _CROPS[self.views]]
         return np.stack(crops).reshape(self.shape)
 
+    def _crop(self, picture, at):
+        """Return a crop scaled to the size, bicubic; `at` is where it lies, (down, right), 0 to 1.
 
-def _crop(picture, size, at):
-    """Return a square of a picture scaled to size / SHARE on the shorter side, bicubic.
-
-    `at` is where it lies, (down, right), 0 to 1. Only the square is scaled, so that a picture of
-    any proportions takes no more memory than itself.
-    """
-    side = min(picture.size) * size / round(size / SHARE)
-    left, top = (
-        place * (length - side) for place, length in zip(at[::-1], picture.size, strict=True)
-    )
-    box = (left, top, min(left + side, picture.width), min(top + side, picture.height))
-    bicubic = import_pillow().Resampling.BICUBIC
-    return picture.resize((size, size), bicubic, box=box, reducing_gap=3.0)
+        Only what is in it is scaled, so that a picture of any proportions takes no more memory than
+        itself.
+        """
+        share = self.size / round(self.size / SHARE)
+        if self.how == "crop":
+            width = height = min(picture.size) * share
+        elif self.views > 1:
+            width, height = (side * share for side in picture.size)
+        else:
+            width, height = picture.size
+        left, top = at[1] * (picture.width - width), at[0] * (picture.height - height)
+        box = (left, top, min(left + width, picture.width), min(top + height, picture.height))
+        bicubic = import_pillow().Resampling.BICUBIC
+        return picture.resize((self.size, self.size), bicubic, box=box, reducing_gap=3.0)
 
 
 def _ink(grey):
