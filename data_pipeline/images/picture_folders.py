@@ -118,7 +118,7 @@ def list_pictures(
         what = "folders"
     else:
         found, what = {"": _class_folders(folder, "", others)}, "folders"
-    found = {part: _named(folder, classes) for part, classes in found.items()}
+    found = {part: _named(folder, found[part]) for part in (*SPLITS, "") if part in found}
     _check(folder, found)
     listing = _shared_out(folder, found, what, split, seed)
     return dataclasses.replace(listing, others=tuple(others))
@@ -135,10 +135,9 @@ def _shared_out(folder, found, what, split, seed):
                 f"{folder}: has {' and '.join(found)} but no {lacks}; add it, or give a folder of "
                 "class folders alone, which are then shared out"
             )
-        parts = {part: found[part] for part in SPLITS if part in found}
-        return Listing(folder, parts, f"as its {what} say")
+        return Listing(folder, found, f"as its {what} say")
     split, seed = split or SPLIT, SEED if seed is None else seed
-    (classes,) = found.values()
+    classes = found[""]
     try:
         names = assign(list(classes), split, seed)
     except ValueError as error:

@@ -109,7 +109,7 @@ def check_space(folder: Path, missing: int, total: int, dim: int) -> None:
 def _read(path):
     """Return a shard, or None if it is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             faults = json.loads(archive["faults"].tobytes())
             return Rows(
                 int(archive["first"]),
