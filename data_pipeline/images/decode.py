@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data_pipeline.images.same_pictures import digest
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -59,6 +61,14 @@ def read(path: str | os.PathLike) -> bytes:
     if not data:
         raise PictureError("the file is empty")
     return data
+
+
+def digest_of(path: str | os.PathLike) -> int:
+    """Return `same_pictures.digest` of a picture's file; 0 if it cannot be read."""
+    try:
+        return digest(read(path))
+    except PictureError:
+        return 0
 
 
 def decode(data: bytes, shorter: int | None = None) -> "Image.Image":

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_pipeline.embeddings import MIN_IMAGES, Source
-from data_pipeline.images.picture_folders import Listing
+from data_pipeline.images.listing import Listing
 from data_pipeline.images.shards import Shards
 
 

@@ -15,18 +15,16 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from data_pipeline import atomic, paths, released_format
 from data_pipeline.images import same_pictures
-from data_pipeline.images.decode import PictureError, read
 from data_pipeline.images.embedded_rows import kept_rows, sources
 from data_pipeline.images.fitting import VIEWS, Fit
 from data_pipeline.images.forward import BATCH, rows
-from data_pipeline.images.picture_folders import Listing
+from data_pipeline.images.listing import Listing
 from data_pipeline.images.record import RECORD, Embedded, read_record, write_record
 from data_pipeline.images.shards import Shards, check_space, space
 
@@ -92,34 +90,12 @@ def _finished(folder, listing, backbone, views):
         return None
     found = read_record(folder)
     if found and (found.backbone, found.views) == (backbone.description(), views):
-        if found.pictures == listing.content_digest(_digests(listing)):
+        if found.pictures == listing.content():
             return found
     raise ValueError(
         f"{folder}: has embeddings of other pictures, of another backbone or shared out otherwise; "
         "choose another --out, or move it away"
     )
-
-
-def _digests(listing):
-    """Yield the hash of each file, 0 where it cannot be read."""
-    for file in listing.files():
-        try:
-            yield same_pictures.digest(read(listing.folder / file))
-        except PictureError:
-            yield 0
-
-
-class _Paths(Sequence):
-    """The paths of files in a folder, each made when it is asked for."""
-
-    def __init__(self, folder, files):
-        self.folder, self.files = folder, files
-
-    def __len__(self):
-        return len(self.files)
-
-    def __getitem__(self, number):
-        return os.path.join(self.folder, self.files[number])
 
 
 def _embed_missing(shards, listing, backbone, views, batch, progress):
@@ -131,7 +107,7 @@ def _embed_missing(shards, listing, backbone, views, batch, progress):
     if done:
         print(f"{done} of {len(files)} pictures are embedded already; going on", file=sys.stderr)
     skipped, start = 0, time.monotonic()
-    stream = rows(_Paths(listing.folder, files), backbone, views, batch, done)
+    stream = rows(listing.paths(), backbone, views, batch, done)
     bar = tqdm(total=len(files), initial=done, unit=" pictures", disable=None if progress else True)
     with bar, contextlib.closing(shards.write(stream)) as kept:
         for each in kept:
@@ -163,7 +139,7 @@ def _write(shards, listing, backbone, views, folder):
         example and (files[example[0]], files[example[1]]),
         backbone.description(),
         views,
-        listing.content_digest(kept.digests),
+        listing.content(kept.digests),
     )
     ready = shards.folder / _READY
     shutil.rmtree(ready, ignore_errors=True)

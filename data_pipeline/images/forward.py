@@ -87,7 +87,7 @@ def rows(
     """
     embed = forward(backbone, views, batch)
     for each in batches(files, Fit.of(backbone, views), batch, first):
-        embeddings = embed(each.pictures)[: each.count]
+        embeddings = embed(each.pictures)[: each.filled]
         faults = dict(each.faults)
         for i in np.flatnonzero(~normalisable(embeddings)):
             faults.setdefault(each.first + int(i), "its embedding is zero or not finite")

@@ -9,17 +9,17 @@ What is in folders within a class's folder belongs to the class.
 """
 
 import dataclasses
-import hashlib
 import os
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from data_pipeline import paths
 from data_pipeline.class_names import class_names
 from data_pipeline.class_split import assign
+from data_pipeline.command_line import SettingError
 from data_pipeline.datasets import SPLITS
 from data_pipeline.embeddings import MIN_IMAGES
 from data_pipeline.images import picture_tables
+from data_pipeline.images.listing import Listing
 from data_pipeline.images.same_pictures import check_different
 
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp")
@@ -27,76 +27,15 @@ SPLIT, SEED = "64/16/20", 0
 _SPLIT_NAMES = {"train": "train", "val": "val", "test": "test"}
 _SPLIT_NAMES |= {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
 
-Classes = dict[str, list[str]]
 
-
-@dataclasses.dataclass(frozen=True)
-class Listing:
-    """The pictures in a folder.
-
-    Attributes:
-      folder: where they are.
-      splits: {split: {class: files below the folder}}; classes and files are sorted.
-      how: how classes came to their splits, for people.
-      split: the percents by which they were shared out, "64/16/20", and `seed`; None if they were
-        not.
-      others: files that are no pictures, to judge by their names.
-    """
-
-    folder: Path
-    splits: dict[str, Classes]
-    how: str
-    split: str | None = None
-    seed: int | None = None
-    others: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return sum(len(files) for _, _, files in self.classes())
-
-    def classes(self) -> Iterator[tuple[str, str, list[str]]]:
-        """Yield (split, class, files), in the order in which pictures are embedded."""
-        for split, classes in self.splits.items():
-            for name, files in classes.items():
-                yield split, name, files
-
-    def files(self) -> list[str]:
-        """Return the files of all pictures, in that order."""
-        return [file for _, _, files in self.classes() for file in files]
-
-    def digest(self) -> str:
-        """Return a hash, hex, of names, classes, splits, and the sizes and times of all files."""
-        return self._digest(str(_status(self.folder / file)) for file in self.files())
-
-    def content_digest(self, digests: Iterable[int]) -> str:
-        """Return a hash, hex, of names, classes and splits, and given hashes of all files."""
-        return self._digest(map(str, map(int, digests)))
-
-    def _digest(self, of_files):
-        """Return a hash of names, and of a text for each file."""
-        made, texts = hashlib.sha256(), iter(of_files)
-        for split, name, files in self.classes():
-            made.update(f"{split}\n{name}\n".encode())
-            for file in files:
-                made.update(os.fsencode(f"{file}\n{next(texts)}\n"))
-        return made.hexdigest()
-
-    def __str__(self) -> str:
-        sizes = [
-            f"{split} {len(classes)} classes, {sum(map(len, classes.values()))} pictures"
-            for split, classes in self.splits.items()
-        ]
-        return f"{self.folder}: {'; '.join(sizes)} ({self.how})"
-
-
-def list_pictures(
-    folder: str | os.PathLike, split: str | None = None, seed: int | None = None
-) -> Listing:
+def list_pictures(folder: str | os.PathLike, split: str | None = None, seed: int = SEED) -> Listing:
     """List the pictures in a folder; see above. Equal folders give equal lists.
 
     Args:
       folder: the folder.
-      split: percents of the classes for train, val and test where the folder tells none
-        ("64/16/20"), which are then shared out by `seed` (0).
+      split: percents of the classes for train, val and test, by default `SPLIT`, where the folder
+        has no splits.
+      seed: by which classes are shared out then.
 
     Raises:
       FileNotFoundError: there is no such folder, or no pictures in it.
@@ -127,8 +66,8 @@ def list_pictures(
 def _shared_out(folder, found, what, split, seed):
     """Return the listing of classes that have their splits, or get them here."""
     if "" not in found:
-        if split is not None or seed is not None:
-            raise ValueError(f"{folder}: has a split of its own; leave --split and --seed out")
+        if split is not None:
+            raise SettingError(f"{folder}: has a split of its own; leave --split out")
         if "train" not in found or "test" not in found:
             lacks = "test" if "train" in found else "train"
             raise ValueError(
@@ -136,8 +75,7 @@ def _shared_out(folder, found, what, split, seed):
                 "class folders alone, which are then shared out"
             )
         return Listing(folder, found, f"as its {what} say")
-    split, seed = split or SPLIT, SEED if seed is None else seed
-    classes = found[""]
+    split, classes = split or SPLIT, found[""]
     try:
         names = assign(list(classes), split, seed)
     except ValueError as error:
@@ -193,8 +131,7 @@ def _class_folders(top, part, others):
     entries = list(_entries(folder))
     names = [each.name for each in entries if each.is_dir()]
     if not names:
-        files = [each.name for each in entries]
-        some = f", but {len(files)} files, such as {files[0]}" if files else ": it is empty"
+        some = f", but {len(entries)} files, such as {entries[0].name}" if entries else ": is empty"
         raise FileNotFoundError(
             f"{folder}: holds no folders of classes{some}; put the pictures of each class into a "
             "folder of its name"
@@ -202,7 +139,8 @@ def _class_folders(top, part, others):
     others += [os.path.join(part, each.name) for each in entries if not each.is_dir()]
     found = {}
     for name in names:
-        files, more = [], []
+        files: list[str] = []
+        more: list[str] = []
         for file in _files(top, os.path.join(part, name)):
             (files if file.lower().endswith(ENDINGS) else more).append(file)
         others += more
@@ -264,12 +202,3 @@ def _check(folder, found):
                     "class out"
                 )
     check_different(folder, [pair for classes in found.values() for pair in classes.items()])
-
-
-def _status(path):
-    """Return size and time of a file; (-1, 0) if there is none behind the name."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return -1, 0
-    return status.st_size, status.st_mtime_ns

@@ -18,14 +18,14 @@ class Batch(NamedTuple):
 
     Attributes:
       first: number of its first picture.
-      count: how many places are of pictures; what follows them is zeros.
+      filled: how many places are of pictures; what follows them is zeros.
       pictures: uint8 [batch, crops, size, size, channels]; zeros where a picture is faulty.
-      digests: uint64 [count], a hash of each file's bytes; 0 where it could not be read.
+      digests: uint64 [filled], a hash of each file's bytes; 0 where it could not be read.
       faults: {number of a picture: why it cannot be used}.
     """
 
     first: int
-    count: int
+    filled: int
     pictures: np.ndarray
     digests: np.ndarray
     faults: dict[int, str]

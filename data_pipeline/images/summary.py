@@ -2,10 +2,29 @@
 
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from data_pipeline.images.fitting import VIEWS
+from data_pipeline.images.listing import Listing
 from data_pipeline.images.record import RECORD, Embedded
 
+if TYPE_CHECKING:
+    from data_pipeline.images.backbones import Backbone
+
 WAY, QUERIES = 5, 15  # of the run that is proposed, if the data have as many classes and pictures
+
+
+def plan(listing: Listing, backbone: "Backbone", out: str, views: int) -> str:
+    """Return the line that says what will be embedded, by what, and where to."""
+    places = f"layer {backbone.layer}" + f", {backbone.grid} x {backbone.grid}" * (
+        backbone.grid > 1
+    )
+    seen = "" if views == 1 else f", {views} views each"
+    return (
+        f"{len(listing)} pictures, {backbone.size} x {backbone.size}{seen} -> {backbone.name} "
+        f"({backbone.weights}), {places}: {backbone.dim}-d -> {Path(out) / VIEWS[views]}"
+    )
 
 
 def lines(record: Embedded) -> Iterator[str]:

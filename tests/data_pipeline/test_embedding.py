@@ -66,7 +66,7 @@ def embedded_rows(monkeypatch):
 
     def batches(files, fit, batch, first=0):
         for each in before(files, fit, batch, first):
-            asked.extend(range(each.first, each.first + each.count))
+            asked.extend(range(each.first, each.first + each.filled))
             yield each
 
     monkeypatch.setattr(forward, "batches", batches)

@@ -65,6 +65,7 @@ def test_class_folders_are_shared_out_as_asked(tmp_path):
 
 def test_a_split_is_not_asked_for_twice(tmp_path):
     refused(write_splits(tmp_path), "--split", split="64/16/20")
+    assert list_pictures(tmp_path, seed=5).seed is None
 
 
 def test_a_class_may_be_called_train(tmp_path):
