@@ -1,0 +1,65 @@
+"""Predictions as a table: CSV that no spreadsheet runs, and lines for people."""
+
+import os
+from collections.abc import Iterator
+
+from data_pipeline import atomic, paths
+from leo_tf import markdown
+from leo_tf.serving.prediction import Predictions
+from leo_tf.serving.scoring import score
+
+MOST_SHOWN = 200  # lines of a printed table
+
+
+def write(predictions: Predictions, path: str | os.PathLike) -> None:
+    """Write a CSV: file, class, probability, true_class, then the probability of each class.
+
+    Lines are in the order of the files' names. Text that a spreadsheet would compute gets a ' before
+    it.
+    """
+    header = ["file", "class", "probability", "true_class"]
+    header += [f"probability of {name}" for name in predictions.classes]
+    lines = [
+        [name, answer, round(float(each.max()), 6), truth, *(round(float(p), 6) for p in each)]
+        for name, answer, each, truth in zip(
+            predictions.queries.names,
+            predictions.answers,
+            predictions.probabilities,
+            predictions.truths,
+            strict=True,
+        )
+    ]
+    with atomic.writer(paths.expand(path)) as file:
+        file.write(markdown.as_csv(header, lines).encode())
+
+
+def lines(predictions: Predictions) -> Iterator[str]:
+    """Yield the table for people, then what else is to be said."""
+    rows = list(zip(predictions.queries.names, predictions.answers, strict=True))[:MOST_SHOWN]
+    best = predictions.probabilities.max(axis=1)
+    right = predictions.right
+    names = max([4, *(len(name) for name, _ in rows)])
+    classes = max([5, *(len(answer) for _, answer in rows)])
+    yield f"{'file':{names}}  {'class':{classes}}  probability"
+    for row, (name, answer) in enumerate(rows):
+        wrong = f"  not {predictions.truths[row]}" if right[row] is False else ""
+        yield f"{name:{names}}  {answer:{classes}}  {best[row]:11.3f}{wrong}"
+    if len(best) > MOST_SHOWN:
+        yield f"... and {len(best) - MOST_SHOWN} more"
+    yield ""
+    yield summary(predictions)
+    yield from predictions.notes
+
+
+def summary(predictions: Predictions) -> str:
+    """Say in a few sentences what was predicted from what, and how much of it is right."""
+    counts = sorted(set(map(predictions.examples.labels.count, predictions.classes)))
+    each = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    made = f", embedded by {predictions.backbone}" if predictions.backbone else ""
+    said = (
+        f"{len(predictions.queries)} queries, {len(predictions.classes)} classes of {each} "
+        f"example{'s' * (counts[-1] > 1)}, by {predictions.model}{made}: {predictions.seconds:.1f} s."
+    )
+    if found := score(predictions):
+        said += f" {found}."
+    return said

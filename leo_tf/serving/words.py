@@ -1,0 +1,17 @@
+"""Names of files as text that can be shown, written and printed, whatever bytes they are."""
+
+import unicodedata
+
+
+def plain(name: str) -> str:
+    """Return a name with what is no character, or none that can be seen, as its number."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(
+        each
+        if unicodedata.category(each) not in _UNSEEN
+        else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
+_UNSEEN = ("Cc", "Cs", "Zl", "Zp")
