@@ -8,7 +8,6 @@
 
 import array
 import csv
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -84,10 +83,8 @@ def _csv(path):
         with open(path, encoding="utf-8-sig", newline="") as file:
             return _table(path, csv.reader(file))
     except UnicodeDecodeError:
-        kind = (
-            file_kinds.describe(path, "a table of text") or "not UTF-8 text; save it as CSV UTF-8"
-        )
-        raise ValueError(f"{path}: is {kind}") from None
+        kind = file_kinds.describe(path, "a table of text")
+        raise ValueError(f"{path}: is {kind or 'not UTF-8 text; save it as such'}") from None
     except csv.Error as error:
         raise ValueError(f"{path}: is no CSV ({error})") from None
 

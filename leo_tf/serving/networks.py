@@ -80,8 +80,9 @@ def find(
             )
     if described and named.name not in (None, described.get("name")):
         raise ValueError(
-            f"--backbone={named.name}: {first} embeddings by {_told(described)}, and no other fits; "
-            "leave --backbone out, or give a --model that was trained on its embeddings"
+            f"--backbone={named.name}: {first} embeddings by {_told(described)}, and no other "
+            "network fits; leave --backbone out, or give a --model that was trained on its "
+            "embeddings"
         )
     pictures = support.pictures is not None or queries.pictures is not None
     if described or not pictures:

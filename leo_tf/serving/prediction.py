@@ -131,7 +131,7 @@ def _of_files(asked: Asked, queries: Given) -> Iterator[str]:
 
 
 def _check_left(support, query):
-    """Raise a ValueError, one line, if too little can be used, or examples contradict each other."""
+    """Raise a ValueError, one line, if too little can be used, or examples contradict."""
     classes = Counter(support.given.labels)
     lost = sorted(set(support.asked.labels) - set(classes))
     if lost:
@@ -183,6 +183,6 @@ def _of_no_class(truths, classes):
     if others:
         names = ", ".join(sorted(others))
         yield (
-            f"{others.total()} queries are of classes without examples ({names[:200]}): right about "
-            f"them is to answer {UNKNOWN!r}, which takes --reject_below."
+            f"{others.total()} queries are of classes without examples ({names[:200]}): about them "
+            f"{UNKNOWN!r} alone is right, which takes --reject_below."
         )

@@ -4,11 +4,14 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from data_pipeline import atomic, paths
 from data_pipeline.version import __version__
 from leo_tf.serving import scoring, thumbnails
-from leo_tf.serving.prediction import UNKNOWN, Predictions
+from leo_tf.serving.prediction import Predictions
 from leo_tf.serving.prediction_table import summary
+from leo_tf.serving.words import plain
 
 TEMPLATE = "predictions.html.jinja"
 STYLES = Path(__file__).parents[1] / "reports"  # page.css, of all pages of this project
@@ -25,7 +28,8 @@ class Shown(NamedTuple):
     picture: str  # a data: URL; "" of embeddings
     answer: str
     probability: float  # of the most probable class
-    next: str  # the second
+    rejected: bool
+    next: str  # the second; the most probable, if that was rejected
     next_probability: float
     truth: str | None
     right: bool | None
@@ -50,14 +54,13 @@ def render(predictions: Predictions) -> str:
     )
     shown = [_shown(predictions, row) for row in predictions.by_doubt()[:MOST_SHOWN]]
     return environment.get_template(TEMPLATE).render(
-        title=f"Predictions: {predictions.queries.place.name}",
+        title=f"Predictions for {plain(str(predictions.queries.place))}",
         summary=summary(predictions),
         notes=predictions.notes,
         skipped=predictions.skipped,
         shown=shown,
         left=len(predictions.answers) - len(shown),
         wrong=sum(each.right is False for each in shown),
-        unknown=UNKNOWN,
         examples=_examples(predictions),
         confusion=_confusion(predictions),
         made_by=f"leo-tf {__version__}",
@@ -67,15 +70,18 @@ def render(predictions: Predictions) -> str:
 def _shown(predictions, row):
     """Return what the page shows of a query."""
     probabilities, names = predictions.probabilities[row], predictions.queries.names
-    second, first = probabilities.argsort(kind="stable")[-2:]
-    pictures = predictions.queries.pictures
+    first, second = np.argsort(-probabilities, kind="stable")[:2]
+    pictures, answer = predictions.queries.pictures, predictions.answers[row]
+    rejected = answer != predictions.classes[first]
+    following = first if rejected else second
     return Shown(
         names[row],
         thumbnails.url(pictures[row]) if pictures else "",
-        predictions.answers[row],
+        answer,
         float(probabilities[first]),
-        predictions.classes[second],
-        float(probabilities[second]),
+        rejected,
+        predictions.classes[following],
+        float(probabilities[following]),
         predictions.truths[row],
         predictions.right[row],
     )

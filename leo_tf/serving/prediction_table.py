@@ -14,8 +14,8 @@ MOST_SHOWN = 200  # lines of a printed table
 def write(predictions: Predictions, path: str | os.PathLike) -> None:
     """Write a CSV: file, class, probability, true_class, then the probability of each class.
 
-    Lines are in the order of the files' names. Text that a spreadsheet would compute gets a ' before
-    it.
+    Lines are in the order of the files' names. Text that a spreadsheet would compute gets a '
+    before it.
     """
     header = ["file", "class", "probability", "true_class"]
     header += [f"probability of {name}" for name in predictions.classes]
@@ -58,7 +58,8 @@ def summary(predictions: Predictions) -> str:
     made = f", embedded by {predictions.backbone}" if predictions.backbone else ""
     said = (
         f"{len(predictions.queries)} queries, {len(predictions.classes)} classes of {each} "
-        f"example{'s' * (counts[-1] > 1)}, by {predictions.model}{made}: {predictions.seconds:.1f} s."
+        f"example{'s' * (counts[-1] > 1)}, by {predictions.model}{made}, in "
+        f"{predictions.seconds:.1f} s."
     )
     if found := score(predictions):
         said += f" {found}."

@@ -6,12 +6,10 @@ import unicodedata
 def plain(name: str) -> str:
     """Return a name with what is no character, or none that can be seen, as its number."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(
-        each
-        if unicodedata.category(each) not in _UNSEEN
-        else each.encode("unicode_escape").decode()
-        for each in text
-    )
+    return "".join(map(_seen, text))
 
 
-_UNSEEN = ("Cc", "Cs", "Zl", "Zp")
+def _seen(character):
+    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+        return character.encode("unicode_escape").decode()
+    return character
