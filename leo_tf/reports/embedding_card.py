@@ -19,7 +19,7 @@ from leo_tf.reports import embedding_accuracy, embedding_page, sample_sheet
 from leo_tf.training.run_folder import write_json
 
 if TYPE_CHECKING:
-    from leo_tf.reports.embedding_layers import Comparison
+    from leo_tf.reports.layer_comparison import Comparison
 
 PAGE, SHEET = "card.md", "sheet.png"
 FORMAT = 1

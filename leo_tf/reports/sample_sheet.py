@@ -71,7 +71,9 @@ def _draw_line(sheet, left, top, name, files, folder):
         corner = left + LABEL + place * (SIDE + GAP), top
         pen.rectangle((*corner, corner[0] + SIDE - 1, corner[1] + SIDE - 1), EMPTY)
         if picture := _small(folder / file):
-            offset = [start + (SIDE - size) // 2 for start, size in zip(corner, picture.size, strict=True)]
+            offset = [
+                start + (SIDE - size) // 2 for start, size in zip(corner, picture.size, strict=True)
+            ]
             sheet.paste(picture, tuple(offset))
 
 
