@@ -53,7 +53,7 @@ def write_card(
     write_json(folder / cards.CARD, card)  # the last: where it is, the card is whole
     yield from (f"{SPLIT}: {each}" for each in measured)
     if layers:
-        yield layers.verdict()
+        yield str(layers)
     yield str(folder / PAGE)
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from data_pipeline.images import same_pictures
 from leo_tf.serving import embedded, given, networks, served
 from leo_tf.serving.given import Given
+from leo_tf.serving.words import counted, plain
 from leo_tf.startup import start_tensorflow
 
 UNKNOWN = "unknown"  # the answer below --reject_below
@@ -69,20 +70,22 @@ class Predictions(NamedTuple):
 
     @property
     def right(self) -> list[bool | None]:
-        """Whether each answer is right, None where the truth is not known.
-
-        To reject a query that is of none of the classes is right.
-        """
-        no_class = None if UNKNOWN in self.classes else UNKNOWN
-        wanted = [truth if truth in self.classes else no_class for truth in self.truths]
+        """Whether each answer is right, see `is_right`; None where the truth is not known."""
         return [
-            None if truth is None else answer == want
-            for truth, answer, want in zip(self.truths, self.answers, wanted, strict=True)
+            None if truth is None else is_right(truth, answer, self.classes)
+            for truth, answer in zip(self.truths, self.answers, strict=True)
         ]
 
     def by_doubt(self) -> list[int]:
         """Number the queries, the least certain first."""
         return np.argsort(self.probabilities.max(axis=1), kind="stable").tolist()
+
+
+def is_right(truth: str, answer: str, classes: Sequence[str]) -> bool:
+    """Return whether an answer is right; about a query of none of the classes, `UNKNOWN` is."""
+    if truth in classes:
+        return answer == truth
+    return answer == UNKNOWN and UNKNOWN not in classes
 
 
 def predict(asked: Asked) -> Predictions:
@@ -104,7 +107,7 @@ def predict(asked: Asked) -> Predictions:
     answers = classifier.predict(query.embeddings)
     classes = tuple(map(str, classifier.classes_))
     truths = given.truths(query.given, classes)
-    notes += [*told, *_copies(support, query), *_of_no_class(truths, classes)]
+    notes += [*told, *_copies(support, query), *_of_no_class(truths, classes, asked.reject_below)]
     return Predictions(
         classes,
         support.given,
@@ -125,9 +128,10 @@ def _of_files(asked: Asked, queries: Given) -> Iterator[str]:
     for each in dict.fromkeys((asked.support.place, asked.queries.place)):
         others = next(g.others for g in (asked.support, asked.queries) if g.place == each)
         if others:
-            yield f"{len(others)} files below {each} are no pictures, such as {others[0]}."
+            count = counted(len(others), "file")
+            yield f"{count} below {plain(str(each))} not used, as no pictures: {plain(others[0])}."
     if left := len(asked.queries) - len(queries):
-        yield f"{left} of the queries are the examples themselves, and were left out."
+        yield f"{counted(left, 'query')} left out, as among the examples."
 
 
 def _check_left(support, query):
@@ -174,15 +178,15 @@ def _copies(support, query):
     same = np.isin(query.digests, support.digests[support.digests != 0])
     if same.any():
         first = query.given.names[int(same.argmax())]
-        yield f"{same.sum()} queries are copies of examples, such as {first}."
+        yield f"{counted(int(same.sum()), 'query')} byte by byte the same as an example: {first}."
 
 
-def _of_no_class(truths, classes):
+def _of_no_class(truths, classes, rejecting):
     """Say which queries are of classes without examples."""
     others = Counter(truth for truth in truths if truth is not None and truth not in classes)
     if others:
         names = ", ".join(sorted(others))
-        yield (
-            f"{others.total()} queries are of classes without examples ({names[:200]}): about them "
-            f"{UNKNOWN!r} alone is right, which takes --reject_below."
-        )
+        what = f"{UNKNOWN!r} alone is right about them"
+        takes = "" if rejecting else ", which takes --reject_below"
+        count = counted(others.total(), "query")
+        yield f"{count} of classes without examples ({names[:200]}): {what}{takes}."

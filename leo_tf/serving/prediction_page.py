@@ -9,7 +9,7 @@ import numpy as np
 from data_pipeline import atomic, paths
 from data_pipeline.version import __version__
 from leo_tf.serving import scoring, thumbnails
-from leo_tf.serving.prediction import Predictions
+from leo_tf.serving.prediction import UNKNOWN, Predictions
 from leo_tf.serving.prediction_table import summary
 from leo_tf.serving.words import plain
 
@@ -112,9 +112,9 @@ def _confusion(predictions: Predictions) -> dict[str, Any] | None:
         return None
     pairs = [
         (count, truth, answer)
-        for truth, counts in zip(found.truths, found.counts, strict=True)
-        for answer, count in zip(found.answers, counts, strict=True)
-        if count and truth != answer
+        for truth, counts, right in zip(found.truths, found.counts, found.right, strict=True)
+        for answer, count, fine in zip(found.answers, counts, right, strict=True)
+        if count and not fine
     ]
     pairs.sort(key=lambda each: (-each[0], *each[1:]))
     small = max(len(found.truths), len(found.answers)) <= MOST_CLASSES
@@ -122,10 +122,15 @@ def _confusion(predictions: Predictions) -> dict[str, Any] | None:
         (
             truth,
             [
-                (count, truth == answer, count / max(1, sum(counts)))
-                for answer, count in zip(found.answers, counts, strict=True)
+                (count, fine, count / max(1, sum(counts)))
+                for count, fine in zip(counts, right, strict=True)
             ],
         )
-        for truth, counts in zip(found.truths, found.counts, strict=True)
+        for truth, counts, right in zip(found.truths, found.counts, found.right, strict=True)
     ]
-    return {"answers": found.answers, "rows": rows if small else [], "pairs": pairs[:MOST_PAIRS]}
+    return {
+        "answers": found.answers,
+        "rows": rows if small else [],
+        "pairs": pairs[:MOST_PAIRS],
+        "unknown": None if UNKNOWN in predictions.classes else UNKNOWN,
+    }

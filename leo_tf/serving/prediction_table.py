@@ -7,8 +7,10 @@ from data_pipeline import atomic, paths
 from leo_tf import markdown
 from leo_tf.serving.prediction import Predictions
 from leo_tf.serving.scoring import score
+from leo_tf.serving.words import counted
 
 MOST_SHOWN = 200  # lines of a printed table
+MOST_SKIPPED = 20  # and of what is skipped
 
 
 def write(predictions: Predictions, path: str | os.PathLike) -> None:
@@ -49,6 +51,10 @@ def lines(predictions: Predictions) -> Iterator[str]:
     yield ""
     yield summary(predictions)
     yield from predictions.notes
+    for name, why in predictions.skipped[:MOST_SKIPPED]:
+        yield f"skipped {name}: {why}"
+    if len(predictions.skipped) > MOST_SKIPPED:
+        yield f"skipped {len(predictions.skipped) - MOST_SKIPPED} more"
 
 
 def summary(predictions: Predictions) -> str:
@@ -57,8 +63,8 @@ def summary(predictions: Predictions) -> str:
     each = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     made = f", embedded by {predictions.backbone}" if predictions.backbone else ""
     said = (
-        f"{len(predictions.queries)} queries, {len(predictions.classes)} classes of {each} "
-        f"example{'s' * (counts[-1] > 1)}, by {predictions.model}{made}, in "
+        f"{counted(len(predictions.queries), 'query')}, {len(predictions.classes)} classes of "
+        f"{each} example{'s' * (counts[-1] > 1)}, by {predictions.model}{made}, in "
         f"{predictions.seconds:.1f} s."
     )
     if found := score(predictions):

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import NamedTuple
 
-from leo_tf.serving.prediction import UNKNOWN, Predictions
+from leo_tf.serving.prediction import UNKNOWN, Predictions, is_right
 
 
 class Score(NamedTuple):
@@ -32,6 +32,7 @@ class Matrix(NamedTuple):
     truths: list[str]  # of rows
     answers: list[str]  # of columns
     counts: list[list[int]]
+    right: list[list[bool]]  # whether such an answer is right
 
 
 def score(predictions: Predictions) -> Score | None:
@@ -59,4 +60,6 @@ def matrix(predictions: Predictions) -> Matrix | None:
     rows = known + sorted(there - set(known))
     columns = list(predictions.classes)
     columns += [UNKNOWN] if UNKNOWN in predictions.answers and UNKNOWN not in columns else []
-    return Matrix(rows, columns, [[pairs[row, column] for column in columns] for row in rows])
+    counts = [[pairs[row, column] for column in columns] for row in rows]
+    right = [[is_right(row, column, predictions.classes) for column in columns] for row in rows]
+    return Matrix(rows, columns, counts, right)

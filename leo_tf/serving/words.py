@@ -1,4 +1,4 @@
-"""Names of files as text that can be shown, written and printed, whatever bytes they are."""
+"""Words for people: names of files, whatever bytes they are, and numbers of things."""
 
 import unicodedata
 
@@ -13,3 +13,9 @@ def _seen(character):
     if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
         return character.encode("unicode_escape").decode()
     return character
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 query", "2 queries"."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count} {noun if count == 1 else plural}"
