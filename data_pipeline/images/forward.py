@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from data_pipeline.images.backbones import Backbone
 
 BATCH = 32
+MANY = 2000  # views of pictures for which it pays to freeze a network first
+_LARGEST = 1 << 30  # bytes of weights that are frozen; a graph holds at most 2 GiB
 
 
 class Rows(NamedTuple):
@@ -32,7 +34,9 @@ class Rows(NamedTuple):
     faults: dict[int, str]
 
 
-def forward(backbone: "Backbone", views: int, batch: int) -> Callable[[np.ndarray], np.ndarray]:
+def forward(
+    backbone: "Backbone", views: int, batch: int, frozen: bool = False
+) -> Callable[[np.ndarray], np.ndarray]:
     """Return the function uint8 [batch, crops, size, size, channels] -> float32 [batch, dim].
 
     It is compiled once, for one shape: the rounding of a sum of products may depend on that.
@@ -41,6 +45,8 @@ def forward(backbone: "Backbone", views: int, batch: int) -> Callable[[np.ndarra
       backbone: the network.
       views: 1, or 10 to have every crop mirrored, too; the embeddings of all are averaged.
       batch: pictures of a batch; the network gets as many at a time, whatever the views.
+      frozen: make the weights constants first, some seconds, so that TensorFlow folds
+        normalisations into convolutions: a fifth less to compute for EfficientNet-Lite0.
     """
     import tensorflow as tf
 
@@ -59,7 +65,17 @@ def forward(backbone: "Backbone", views: int, batch: int) -> Callable[[np.ndarra
                     total += _embedded(tf, backbone.model, tf.reverse(crop, [2]))
         return total / views
 
+    if frozen and 4 * backbone.model.count_params() <= _LARGEST:
+        return _frozen(tf, embed)
     return lambda pictures: embed(tf.constant(pictures)).numpy()
+
+
+def _frozen(tf, embed):
+    """Return a function of TensorFlow's with the values of its variables as constants."""
+    from tensorflow.python.framework import convert_to_constants
+
+    constant = convert_to_constants.convert_variables_to_constants_v2(embed.get_concrete_function())
+    return lambda pictures: constant(tf.constant(pictures))[0].numpy()
 
 
 def _embedded(tf, model, pictures):
@@ -85,7 +101,7 @@ def rows(
       batch: pictures of a batch.
       first: number of the picture to begin with.
     """
-    embed = forward(backbone, views, batch)
+    embed = forward(backbone, views, batch, frozen=len(files) * views >= MANY)
     for each in batches(files, Fit.of(backbone, views), batch, first):
         embeddings = embed(each.pictures)[: each.filled]
         faults = dict(each.faults)

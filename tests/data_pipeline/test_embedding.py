@@ -289,6 +289,29 @@ def test_names_in_any_script_come_through(tmp_path):
     assert [set(each.class_names) for each in found.values()] == list(map(set, names.values()))
 
 
+@pytest.mark.parametrize("views", [1, 10])
+def test_a_frozen_network_computes_the_same(views):
+    import keras
+
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((SIZE, SIZE, 3))
+    hidden = keras.layers.Conv2D(16, 3, padding="same", use_bias=False)(inputs)
+    hidden = keras.layers.BatchNormalization(
+        moving_mean_initializer="random_normal", gamma_initializer="random_normal"
+    )(hidden)
+    hidden = keras.layers.ReLU(6.0)(hidden)
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(hidden))
+    made, crops = backbone(model=model), 1 if views == 1 else 5
+    shape = (3, crops, SIZE, SIZE, 3)
+    pictures = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    kept, frozen = (forward.forward(made, views, 3, each)(pictures) for each in (False, True))
+    np.testing.assert_allclose(frozen, kept, rtol=1e-5, atol=1e-5)
+    expected = [pictures[:, i].astype(np.float32) for i in range(crops)]
+    expected += [each[:, :, ::-1] for each in expected][: views - crops]
+    expected = np.mean([model(each).numpy() for each in expected], axis=0)
+    np.testing.assert_allclose(kept, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_embedding_files_in_memory(tmp_path):
     files = [write_picture(tmp_path / f"{i}.png", i) for i in range(5)]
     files[3].write_text("text")
