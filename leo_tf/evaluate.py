@@ -37,12 +37,7 @@ define(flags.DEFINE_enum, "split", "test", "meta-set to draw from", enum_values=
 define(integer, "episodes", Classification.test_episodes, "episodes to evaluate", lower_bound=1)
 define(command_line.output, "json", None, "file to write the figures to")
 define(path, "tasks", None, "file of regression tasks, .npz")
-define(
-    command_line.output,
-    "predictions",
-    None,
-    "every answer, .csv; of tasks .npz [samples, tasks, n, 1]",
-)
+define(command_line.output, "predictions", None, "all answers: .csv or .npz [samples, tasks, n, 1]")
 define(integer, "samples", Regression.test_samples, "networks sampled for a task", lower_bound=1)
 flags.mark_flags_as_mutual_exclusive(["saved_model", "run_dir"], flag_values=FLAGS)
 
