@@ -29,6 +29,7 @@ class Given:
       place: the folder or file.
       names: what tells each from the others, for people.
       labels: the class of each, None where nothing tells it.
+      identities: what tells each from everything else on the disk, links followed.
       pictures: the file of each; None: these are embeddings.
       embeddings: float32 [n, dim]; None: these are pictures.
       card: the card beside embeddings, which tells what made them; {} where there is none.
@@ -38,6 +39,7 @@ class Given:
     place: Path
     names: tuple[str, ...]
     labels: tuple[str | None, ...]
+    identities: tuple[tuple[str, int], ...]
     pictures: tuple[Path, ...] | None = None
     embeddings: np.ndarray | None = None
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -46,19 +48,13 @@ class Given:
     def __len__(self) -> int:
         return len(self.names)
 
-    def identities(self) -> list[tuple[str, int]]:
-        """Return what tells each from everything else on the disk, links followed."""
-        if self.pictures is not None:
-            return [(os.path.realpath(path), 0) for path in self.pictures]
-        place = os.path.realpath(self.place)
-        return [(place, row) for row in range(len(self))]
-
     def take(self, rows: Sequence[int]) -> "Given":
         """Return some of them, by their numbers."""
         return dataclasses.replace(
             self,
             names=tuple(self.names[row] for row in rows),
             labels=tuple(self.labels[row] for row in rows),
+            identities=tuple(self.identities[row] for row in rows),
             pictures=None if self.pictures is None else tuple(self.pictures[row] for row in rows),
             embeddings=None if self.embeddings is None else self.embeddings[list(rows)],
         )
@@ -91,13 +87,13 @@ def read(path: str | os.PathLike) -> Given:
         table = embedding_tables.read(path)
         names = tuple(map(plain, table.names))
         card = cards.read(path.parent) or {}
-        return Given(path, names, table.labels, None, table.embeddings, card)
+        place = os.path.realpath(path)
+        rows = tuple((place, row) for row in range(len(names)))
+        return Given(path, names, table.labels, rows, None, table.embeddings, card)
     if path.suffix.lower() in ENDINGS:
-        return Given(path, (plain(path.name),), (None,), (path,))
+        return Given(path, (plain(path.name),), (None,), _real([path]), (path,))
     known = " ".join([*ENDINGS, *embedding_tables.READERS])
-    raise ValueError(
-        f"{path}: neither pictures nor embeddings; its name must end in one of {known}"
-    )
+    raise ValueError(f"{path}: of no known kind; its name must end in one of {known}")
 
 
 def _pictures(folder):
@@ -114,13 +110,20 @@ def _pictures(folder):
         known = {each[0]: class_name(plain(each[0])) for each in parts if len(each) > 1}
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from None
+    files = tuple(folder / file for file in found)
     return Given(
         folder,
         tuple(map(plain, found)),
         tuple(known[each[0]] if len(each) > 1 else None for each in parts),
-        tuple(folder / file for file in found),
+        _real(files),
+        files,
         others=tuple(others),
     )
+
+
+def _real(files):
+    """Return the identities of pictures."""
+    return tuple((os.path.realpath(path), 0) for path in files)
 
 
 def examples(support: Given, shot: int | None, seed: int) -> Given:
@@ -168,8 +171,8 @@ def without(queries: Given, support: Given) -> Given:
     Raises:
       ValueError: one line, if none is left.
     """
-    known = set(support.identities())
-    rows = [row for row, each in enumerate(queries.identities()) if each not in known]
+    known = set(support.identities)
+    rows = [row for row, each in enumerate(queries.identities) if each not in known]
     if not rows:
         raise ValueError(
             f"{queries.place}: every query is an example of --support, too; give others, or have "

@@ -146,6 +146,12 @@ def _check_left(support, query):
     if not len(query.given):
         name, why = query.skipped[0]
         raise ValueError(f"{query.given.place}: no query can be used ({name}: {why})")
+    sizes = [each.embeddings.shape[1] for each in (support, query)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f"{query.given.place}: embeddings of size {sizes[1]}, {support.given.place} has those "
+            f"of size {sizes[0]}; embed both by one network"
+        )
     numbers = {label: number for number, label in enumerate(classes)}
     owners = np.array([numbers[label] for label in support.given.labels])
     _, example = same_pictures.shared(support.digests, owners)
