@@ -24,7 +24,7 @@ from leo_tf.classification.inputs import Splits
 from leo_tf.config import make_config
 from leo_tf.config.methods import BASELINE
 from leo_tf.reports.embedding_accuracy import SHOTS, measure
-from leo_tf.reports.layer_comparison import Comparison, Layer
+from leo_tf.reports.layer_comparison import Comparison, Layer, check_listing
 from leo_tf.training.run_folder import RunFolder
 
 MOST_CLASSES, MOST_PICTURES = 64, 60  # of a split, and of a class
@@ -63,7 +63,7 @@ def compare(
     Raises:
       FileNotFoundError, ValueError: one line, if there is no such backbone, or too few classes.
     """
-    check(listing)
+    check_listing(listing)
     layers = all_layers.load(name, weights, grid)
     dim = layers.backbone.dim
     found = {split: _embed(listing, split, layers.backbone, views) for split in ("train", "val")}
@@ -78,17 +78,6 @@ def compare(
     way = _way(found)
     sizes = f"{_sizes(found)}, {EPISODES} episodes"
     return Comparison(compared, layers.default, "val", way, SHOTS, SHOT, steps, sizes)
-
-
-def check(listing: Listing) -> None:
-    """Raise a ValueError, one line, if layers cannot be compared on these pictures."""
-    for split in ("train", "val"):
-        classes = listing.splits.get(split, {})
-        if len(classes) < 2:
-            raise ValueError(
-                f"{listing.folder}: --layers=all judges on val what was trained on train, and "
-                f"{split} has {len(classes)} classes; it takes two at least"
-            )
 
 
 def _embed(listing, split, backbone, views) -> _Sampled:

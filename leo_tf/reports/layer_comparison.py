@@ -1,8 +1,9 @@
-"""What a comparison of layers found, and which is better for LEO."""
+"""What a comparison of layers found, and which is better for LEO; needs no TensorFlow."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from data_pipeline.images.picture_folders import Listing
 from leo_tf.classification.accuracies import Accuracy
 from leo_tf.reports.tables import NONE
 
@@ -115,6 +116,17 @@ class Comparison(NamedTuple):
             if each.fault:
                 lines.append(f"{'':{width}}  {each.fault}")
         return "\n".join([*lines, self.how(), self.verdict()])
+
+
+def check_listing(listing: Listing) -> None:
+    """Raise a ValueError, one line, if layers cannot be compared on some pictures."""
+    for split in ("train", "val"):
+        classes = listing.splits.get(split, {})
+        if len(classes) < 2:
+            raise ValueError(
+                f"{listing.folder}: --layers=all judges on val what was trained on train, and "
+                f"{split} has {len(classes)} classes; it takes two at least"
+            )
 
 
 def _cell(accuracy):
