@@ -16,7 +16,7 @@ from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.episode_sizes import default_queries
 from data_pipeline.images import all_layers
 from data_pipeline.images.forward import rows
-from data_pipeline.images.picture_folders import Listing
+from data_pipeline.images.listing import Listing
 from leo_tf.classification import experiment
 from leo_tf.classification.accuracies import Accuracy, summarise
 from leo_tf.classification.evaluation import Evaluator
@@ -25,6 +25,7 @@ from leo_tf.config import make_config
 from leo_tf.config.methods import BASELINE
 from leo_tf.reports.embedding_accuracy import SHOTS, measure
 from leo_tf.reports.layer_comparison import Comparison, Layer, check_listing
+from leo_tf.training.fit import InterruptedRunError
 from leo_tf.training.run_folder import RunFolder
 
 MOST_CLASSES, MOST_PICTURES = 64, 60  # of a split, and of a class
@@ -146,7 +147,10 @@ def _leo(found, part, steps) -> Accuracy:
     config = make_config(dataset="layers", steps=steps, validate_every=every, **sizes)
     classifier = experiment.make(config, train)
     with tempfile.TemporaryDirectory() as folder:
-        experiment.train(config, RunFolder(folder), Splits(train, val, val), classifier)
+        try:
+            experiment.train(config, RunFolder(folder), Splits(train, val, val), classifier)
+        except InterruptedRunError:  # the run goes with its folder, so that nothing is saved
+            raise KeyboardInterrupt from None
     queries = default_queries(val, SHOT)
     evaluator = Evaluator(val, way, SHOT, queries, EPISODES, SEED)
     return summarise(evaluator.outcomes(classifier))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from data_pipeline.images.picture_folders import Listing
+from data_pipeline.images.listing import Listing
 from leo_tf.classification.accuracies import Accuracy
 from leo_tf.reports.tables import NONE
 
@@ -63,13 +63,14 @@ class Comparison(NamedTuple):
         if self.leo_shot not in self.shots:
             return ""
         place = list(self.shots).index(self.leo_shot)
-        measured = [each for each in self.layers if each.nearest_centroid[place]]
-        top = max(measured, key=lambda each: each.nearest_centroid[place].mean, default=None)
-        if top is None or top.nearest_centroid[place].mean <= leo.mean:
+        measured = [(each.nearest_centroid[place], each.name) for each in self.layers]
+        found = [(accuracy, name) for accuracy, name in measured if accuracy]
+        top, name = max(found, key=lambda each: each[0].mean, default=(leo, ""))
+        if top.mean <= leo.mean:
             return ""
         return (
-            f" Nearest centroid at {top.name}, which trains nothing, reaches "
-            f"{top.nearest_centroid[place]}: more steps, classes or another method may be needed."
+            f" Nearest centroid at {name}, which trains nothing, reaches {top}: more steps, "
+            "classes or another method may be needed."
         )
 
     def how(self) -> str:
