@@ -19,9 +19,8 @@ def page(card: Mapping[str, Any]) -> str:
         f"takes embeddings of size {card['backbone'].get('dim')} by "
         f"{escaped(cards.title(card['backbone']))}, of any number of classes and examples.",
         _use(card),
-        "## Trained on",
-        f"{escaped(card['source'])} Licence: {escaped(card['licence'])}. Episodes are "
-        f"{_sizes(card)}.",
+        "## Trained on" if _has_learned(card) else "## Chosen on",
+        f"{escaped(card['source'])} Licence: {escaped(card['licence'])}. {_use_of_data(card)}",
         "## How good it is",
         _compared(card),
         _notes(card),
@@ -38,6 +37,22 @@ def _use(card):
         "X = classifier.embed(pictures)  # paths, arrays or Pillow's\n"
         "classifier.fit(X, labels).predict(classifier.embed(others))\n"
         "```"
+    )
+
+
+def _has_learned(card):
+    """Return whether anything of the model comes from meta-training."""
+    return card.get("trained_on") != "-"
+
+
+def _use_of_data(card):
+    """What came of the data: of some methods, the choice and a temperature alone."""
+    if _has_learned(card):
+        return f"Episodes are {_sizes(card)}."
+    return (
+        "It has learned nothing from them: it learns from the examples that it is fitted to alone. "
+        "They decided between the methods below, and its temperature, in episodes of "
+        f"{card['way']} ways and {card['shot']} shots."
     )
 
 
