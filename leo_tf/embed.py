@@ -48,7 +48,7 @@ def main() -> int:
     print(listing := list_pictures(FLAGS.images, FLAGS.split, FLAGS.seed), flush=True)
     start_tensorflow()
     from data_pipeline.images import embedding, meta_training, summary
-    from leo_tf.reports import embedding_card
+    from leo_tf.reports.embedding_card import write_card
 
     views, network = int(FLAGS.views), (FLAGS.backbone, FLAGS.weights, FLAGS.layer, FLAGS.grid)
     try:
@@ -60,8 +60,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("stopped; the same command goes on from there", file=sys.stderr)
         return 130
-    card = embedding_card.write_card(record.folder, record, layers)
-    print(*card, summary.next_command(record), sep="\n")
+    print(*write_card(record.folder, record, layers), summary.next_command(record), sep="\n")
     return 0
 
 

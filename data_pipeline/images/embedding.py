@@ -80,7 +80,8 @@ def embed_pictures(
 
 def _setup(listing, backbone, views, batch):
     """Return a hash of all that decides what is embedded."""
-    described = json.dumps([listing.digest(), backbone.description(), views, batch, BATCH])
+    decides = [listing.digest(), backbone.description(), views, batch, BATCH]
+    described = json.dumps(decides, allow_nan=False)
     return hashlib.sha256(described.encode()).hexdigest()[:16]
 
 
@@ -161,4 +162,4 @@ def _write_files(path, listing, rows):
         for split, name, files in listing.classes():
             for file in files:
                 if next(numbers) >= 0:
-                    out.write(json.dumps([split, name, file]).encode() + b"\n")
+                    out.write(json.dumps([split, name, file], allow_nan=False).encode() + b"\n")

@@ -71,7 +71,7 @@ class Shards:
                     first=held[0].first,
                     embeddings=np.concatenate([each.embeddings for each in held]),
                     digests=np.concatenate([each.digests for each in held]),
-                    faults=np.frombuffer(json.dumps(faults).encode(), np.uint8),
+                    faults=np.frombuffer(json.dumps(faults, allow_nan=False).encode(), np.uint8),
                 )
 
 
