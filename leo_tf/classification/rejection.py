@@ -65,16 +65,18 @@ def trade_off(
     scores, labels = (each.reshape(-1, *each.shape[2:]) for each in found)
     sure = np.nan_to_num(probabilities(scores, temperature or 1.0)).max(axis=1)
     known, right = labels < way, scores.argmax(axis=1) == labels
-    rows = []
-    for threshold in thresholds:
-        kept = sure >= threshold
-        answered = kept & known
-        share = 100 * float(right[answered].mean()) if answered.any() else None
-        rejected, caught = (100 * float(1 - kept[each].mean()) for each in (known, ~known))
-        row = {"threshold": threshold, "rejected": rejected, "accuracy": share, "caught": caught}
-        rows.append(row)
+    rows = [_row(threshold, sure, known, right) for threshold in thresholds]
     told = {"way": way, "shot": shot, "unknown_classes": unknown, "queries": queries}
     return {**told, "episodes": episodes, "temperature": temperature, "thresholds": rows}
+
+
+def _row(threshold, sure, known, right):
+    """What `trade_off` tells of a threshold, given of each query the probability of its answer."""
+    kept = sure >= threshold
+    answered = kept & known
+    share = 100 * float(right[answered].mean()) if answered.any() else None
+    rejected, caught = (100 * float(1 - kept[each].mean()) for each in (known, ~known))
+    return {"threshold": threshold, "rejected": rejected, "accuracy": share, "caught": caught}
 
 
 def table(found: dict[str, Any]) -> str:
