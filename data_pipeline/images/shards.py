@@ -101,8 +101,8 @@ def check_space(folder: Path, missing: int, total: int, dim: int) -> None:
     needed, free = 4 * dim * (missing + total), shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(
-            f"{folder}: {total} embeddings take {needed / 1e9:.1f} GB while they are made, and "
-            f"{free / 1e9:.1f} GB are free; free some, or choose another --out"
+            f"{folder}: {total} embeddings take {needed / 1e6:,.1f} MB while they are made, and "
+            f"{free / 1e6:,.1f} MB are free; free some, or choose another --out"
         )
 
 

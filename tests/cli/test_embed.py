@@ -62,19 +62,6 @@ def test_from_pictures_to_a_run(tmp_path):
     assert_refused(other, 1, "choose another --out")
 
     flags = dict(word.removeprefix("--").split("=") for word in last.split()[4:])
-    done = command("leo_tf.run", **flags, steps=20, validate_every=20, test_episodes=50)
+    flags |= {"method": "nearest_centroid", "test_episodes": 50, "run_dir": tmp_path / "run"}
+    done = command("leo_tf.run", **flags)
     assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.long
-def test_a_wide_resnet_is_trained_once(tmp_path):
-    pictures = write_splits(tmp_path / "pictures", 6)
-    given = {"images": pictures, "out": tmp_path / "data" / "mine", "backbone": "wrn-10-1"}
-    done = command("leo_tf.embed", **given)
-    assert done.returncode == 0, done.stderr
-    (weights,) = (tmp_path / "data" / "mine").glob("wrn-10-1-*/network.npz")
-    before = weights.read_bytes()
-    done = command("leo_tf.embed", **given, views=10)
-    assert done.returncode == 0, done.stderr
-    assert weights.read_bytes() == before
-    assert (tmp_path / "data" / "mine" / "multiview" / "card.json").is_file()
