@@ -54,9 +54,9 @@ def main() -> int:
     try:
         backbone = meta_training.backbone(listing, FLAGS.out, *network, FLAGS.seed)
         print(summary.plan(listing, backbone, FLAGS.out, views), flush=True)
+        layers = _compared(listing, backbone, views) if FLAGS.layers else None
         record = embedding.embed_pictures(listing, backbone, FLAGS.out, views, FLAGS.batch_size)
         print(*summary.lines(record), sep="\n", flush=True)
-        layers = _compared(listing, backbone, views) if FLAGS.layers else None
     except KeyboardInterrupt:
         print("stopped; the same command goes on from there", file=sys.stderr)
         return 130

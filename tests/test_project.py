@@ -67,7 +67,8 @@ def test_wheel_holds_both_packages_and_the_default_data(wheel):
     built = {str(p.relative_to(TOP)) for p in (TOP / "data_pipeline").glob("*/network.npz")}
     assert len(built) == 2 and built <= files
     assert {f"{package}/py.typed" for package in PACKAGES} <= files
-    assert {f"leo_tf/reports/page.{ending}" for ending in ("html.jinja", "css")} <= files
+    pages = ("reports/page", "serving/predictions")
+    assert {f"leo_tf/{page}.{end}" for page in pages for end in ("html.jinja", "css")} <= files
     recipes = {f"leo_tf/paper/{path.name}" for path in (TOP / "runs" / "paper").glob("*.*")}
     assert len(recipes) > 20 and recipes <= files
     tops = {name.split("/")[0] for name in files}

@@ -32,7 +32,7 @@ def load(name: str, weights: str | None = None, grid: int | None = None) -> Laye
     Raises:
       FileNotFoundError, ValueError: see `backbones.load`.
     """
-    network = backbones._network(name, weights)
+    network = backbones.network(name, weights)
     grid = network.grid if grid is None else grid
     model, parts = _together(network, grid)
     digest, fitted = network.digest(), (network.size, network.channels, network.fit)

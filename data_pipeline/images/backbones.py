@@ -21,6 +21,8 @@ from data_pipeline.images.network import embedder, plain_keras
 if TYPE_CHECKING:
     import keras
 
+    from data_pipeline.images.network import Network
+
 LITE0 = "efficientnet-lite0"
 PACKAGED = ("glyphs", "icons")
 
@@ -80,20 +82,20 @@ def load(
       FileNotFoundError, ValueError: one line, if there is no such backbone, layer or file, or the
         weights are of another network.
     """
-    network = _network(name, weights)
-    layer = network.layer if layer is None else layer
-    grid = network.grid if grid is None else grid
-    model = embedder(network, name, layer, grid)
+    found = network(name, weights)
+    layer = found.layer if layer is None else layer
+    grid = found.grid if grid is None else grid
+    model = embedder(found, name, layer, grid)
     return Backbone(
         name,
         model,
-        network.size,
-        network.channels,
-        network.fit,
+        found.size,
+        found.channels,
+        found.fit,
         layer,
         grid,
-        network.weights,
-        network.digest(),
+        found.weights,
+        found.digest(),
     )
 
 
@@ -122,11 +124,11 @@ def of_description(description: dict[str, Any], weights: str | None = None) -> B
 
 def layers(name: str, weights: str | None = None) -> list[str]:
     """List the layers that a backbone can embed at, first to last; raises what `load` does."""
-    return list(_network(name, weights).layers)
+    return list(network(name, weights).layers)
 
 
-def _network(name, weights):
-    """Return the network of a name."""
+def network(name: str, weights: str | None = None) -> "Network":
+    """Return the network of a name, before it is cut at a layer; raises what `load` does."""
     plain_keras()
     if name == LITE0:
         from data_pipeline.images import lite0

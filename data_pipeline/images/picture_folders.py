@@ -10,6 +10,7 @@ What is in folders within a class's folder belongs to the class.
 
 import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from data_pipeline import paths
@@ -141,7 +142,7 @@ def _class_folders(top, part, others):
     for name in names:
         files: list[str] = []
         more: list[str] = []
-        for file in _files(top, os.path.join(part, name)):
+        for file in files_below(top, os.path.join(part, name)):
             (files if file.lower().endswith(ENDINGS) else more).append(file)
         others += more
         found[name] = sorted(files)
@@ -154,8 +155,19 @@ def _class_folders(top, part, others):
     return found
 
 
-def _files(top, name, above=()):
-    """Yield the files below a folder, links followed, as paths below `top`."""
+def files_below(
+    top: Path, name: str = "", above: tuple[tuple[int, int], ...] = ()
+) -> Iterator[str]:
+    """Yield the files below a folder, links followed, as paths below `top`; none that is hidden.
+
+    Args:
+      top: the folder, or what it is below.
+      name: the folder, below `top`.
+      above: what tells the folders that it is in, which no link may lead back to.
+
+    Raises:
+      ValueError: one line, if one does.
+    """
     place = os.stat(top / name)
     mark = (place.st_dev, place.st_ino)
     if mark in above:
@@ -163,7 +175,7 @@ def _files(top, name, above=()):
     for each in _entries(top / name):
         inner = os.path.join(name, each.name)
         if each.is_dir():
-            yield from _files(top, inner, (*above, mark))
+            yield from files_below(top, inner, (*above, mark))
         else:
             yield inner
 

@@ -15,9 +15,8 @@ import numpy as np
 
 from data_pipeline import cards, paths
 from data_pipeline.class_names import class_name
-from data_pipeline.images.picture_folders import ENDINGS
+from data_pipeline.images.picture_folders import ENDINGS, files_below
 from leo_tf.serving import embedding_tables
-from leo_tf.serving.folders import files_below
 from leo_tf.serving.words import plain
 
 
@@ -98,7 +97,9 @@ def read(path: str | os.PathLike) -> Given:
 
 def _pictures(folder):
     """List the pictures below a folder; the first folder of a path is the class."""
-    found, others = files_below(folder)
+    files = sorted(files_below(folder))
+    found = [file for file in files if file.lower().endswith(ENDINGS)]
+    others = [file for file in files if not file.lower().endswith(ENDINGS)]
     if not found:
         some = f", but {len(others)} other files, such as {others[0]}" if others else ""
         raise FileNotFoundError(
@@ -110,13 +111,13 @@ def _pictures(folder):
         known = {each[0]: class_name(plain(each[0])) for each in parts if len(each) > 1}
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from None
-    files = tuple(folder / file for file in found)
+    pictures = tuple(folder / file for file in found)
     return Given(
         folder,
         tuple(map(plain, found)),
         tuple(known[each[0]] if len(each) > 1 else None for each in parts),
-        _real(files),
-        files,
+        _real(pictures),
+        pictures,
         others=tuple(others),
     )
 
