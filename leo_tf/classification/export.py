@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from data_pipeline.embeddings import EmbeddingSet
@@ -174,6 +175,29 @@ def params_of(loaded: Any) -> list[str]:
     if names <= set(LINEAR):
         return [name for name in LINEAR if name in names]
     return sorted(names, key=lambda name: int(name.rpartition("_")[2]))
+
+
+def give_variables(loaded: Any, model: keras.Model) -> None:
+    """Give a model the variables of the SavedModel that it, or one like it, was exported as.
+
+    Args:
+      loaded: what `open_saved_model` returned.
+      model: of the same method, settings and embedding size.
+
+    Raises:
+      ValueError: one line that names a variable which the SavedModel lacks.
+    """
+    found = {each.name: each for each in getattr(loaded, "_variables", ())}
+    for variable in model.variables:
+        # A model's own name may be counted up, from one model to the next of a process.
+        name = variable.value.name.removeprefix(f"{model.name}/")
+        fits = [each for key, each in found.items() if f"/{key}".endswith(f"/{name}")]
+        if len(fits) != 1 or fits[0].shape != variable.shape:
+            raise ValueError(
+                f"the SavedModel has no variable {name} {list(variable.shape)} of a "
+                f"{type(model).__name__}; export it again"
+            )
+        variable.assign(fits[0])
 
 
 def load(folder: str | os.PathLike, dim: int | None = None) -> Classifier:

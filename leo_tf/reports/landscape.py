@@ -11,9 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline.episodes import class_labels
+from leo_tf.leo import steps
 from leo_tf.meta.gradient_classifier import GradientClassifier
 from leo_tf.meta.hessian import Loss
 from leo_tf.meta.model import MetaModel
+from leo_tf.meta.serialisation import twin
 from leo_tf.meta.softmax_learner import Params, labelled
 from leo_tf.methods.leo import LEOClassifier
 
@@ -40,10 +42,8 @@ class OfLEO:
     """
 
     def __init__(self, model: LEOClassifier) -> None:
-        settings: Any = model.settings
-        inner, finetuning = settings.inner_unroll_length, settings.finetuning_unroll_length
-        self._of_latents = [_with_steps(model, steps, 0) for steps in range(inner + 1)]
-        self._of_params = [_with_steps(model, inner, 1 + steps) for steps in range(finetuning)]
+        self._of_latents: list[Any] = steps.of_latents(model, "float64")
+        self._of_params: list[Any] = steps.of_parameters(model, "float64")
 
     def paths(self, support: tf.Tensor) -> Paths:
         """Return where the loops go, given support sets [tasks, way, shot, dim]."""
@@ -104,12 +104,12 @@ class OfGradients:
     """
 
     def __init__(self, model: GradientClassifier) -> None:
-        self._model = _twin(model)
+        self._model: Any = twin(model, "float64")
 
     def paths(self, support: tf.Tensor) -> Paths:
         """Return where the loop goes, given support sets [tasks, way, shot, dim]."""
-        steps = range(self._model.settings.inner_test_steps + 1)
-        return Paths([], [], [self._model.adapted(support, number) for number in steps])
+        numbers = range(self._model.settings.inner_test_steps + 1)
+        return Paths([], [], [self._model.adapted(support, number) for number in numbers])
 
     def parameter_loss(self, support: tf.Tensor, params: Params) -> tuple[Loss, tf.Tensor]:
         """Return the support loss as one of the parameters, see `OfLEO.parameter_loss`."""
@@ -160,16 +160,3 @@ def _like(structure, flat):
     cut = tf.split(flat, [int(np.prod(part.shape[1:])) for part in parts], axis=1)
     shaped = [tf.reshape(piece, part.shape) for piece, part in zip(cut, parts, strict=True)]
     return tf.nest.pack_sequence_as(structure, shaped)
-
-
-def _with_steps(model, inner, finetuning):
-    """Return LEO with the same variables and other numbers of steps."""
-    steps = {"inner_unroll_length": inner, "finetuning_unroll_length": finetuning}
-    return _twin(model, **steps)
-
-
-def _twin(model, **changes):
-    """Return a model in float64 with the same variables, and other arguments of its constructor."""
-    twin = type(model).from_config({**model.get_config(), **changes, "dtype": "float64"})
-    twin.set_weights(model.get_weights())
-    return twin
