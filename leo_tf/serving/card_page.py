@@ -52,7 +52,7 @@ def _use_of_data(card):
     return (
         "It has learned nothing from them: it learns from the examples that it is fitted to alone. "
         "They decided between the methods below, and its temperature, in episodes of "
-        f"{card['way']} ways and {card['shot']} shots."
+        f"{card['way']} ways and {card['shot']} shot{'s' * (card['shot'] != 1)}."
     )
 
 
