@@ -12,9 +12,9 @@ BACKBONE = {"name": "eye", "layer": "last", "grid": 1, "digest": "0123", "dim": 
 ABOUT = {"method": "prototypical", "temperature": 0.5, "backbone": BACKBONE, "crop": "center"}
 
 
-def write_model(folder, about=ABOUT, method="prototypical"):
+def write_model(folder, about=ABOUT, method="prototypical", **settings):
     """Write an untrained model as a SavedModel; returns its folder."""
-    config = make_config(experiment="classification", method=method)
+    config = make_config(experiment="classification", method=method, **settings)
     sizes = EpisodeSizes.of(config.experiment)
     export(methods.build(method, config.settings, tiny_sets()["train"], sizes), DIM, folder, about)
     return folder

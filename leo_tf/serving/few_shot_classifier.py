@@ -118,7 +118,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         """Embed pictures with the network that the model was trained on: float32 [n, dim].
 
         Args:
-          pictures: paths, arrays (uint8 [height, width] or [height, width, channels]), or Pillow's.
+          pictures: paths, bytes of files, arrays (uint8 [height, width] or [height, width,
+            channels]), or Pillow's.
 
         Raises:
           ValueError, FileNotFoundError: one line, if the model does not tell its network, that is

@@ -19,7 +19,8 @@ def embed(pictures: Iterable[Any], about: Mapping[str, Any], name: str) -> np.nd
     """Embed pictures as those were that a model was trained on.
 
     Args:
-      pictures: paths, arrays (uint8 [height, width], or with 3 or 4 channels), or Pillow's.
+      pictures: paths, bytes of files, arrays (uint8 [height, width], or with 3 or 4 channels), or
+        Pillow's.
       about: what the model tells of itself: its `backbone`, and its `crop`.
       name: of the model, for messages.
 
@@ -36,8 +37,9 @@ def embed(pictures: Iterable[Any], about: Mapping[str, Any], name: str) -> np.nd
             f"{name}: does not tell which network made the embeddings that it was trained on; "
             "embed the pictures yourself (python -m leo_tf.embed --help)"
         )
-    if isinstance(pictures, str | os.PathLike):
-        raise ValueError(f"pictures must be several; of one, give [{str(pictures)!r}]")
+    if isinstance(pictures, str | bytes | os.PathLike):
+        one = "data" if isinstance(pictures, bytes) else repr(str(pictures))
+        raise ValueError(f"pictures must be several; of one, give [{one}]")
     import_quietly()
     from data_pipeline.images import fitting
 
@@ -88,6 +90,8 @@ def _fitted(fit, picture, number):
     try:
         if named:
             return fit.decoded(decode.read(picture))
+        if isinstance(picture, bytes):
+            return fit.decoded(picture)
         if hasattr(picture, "convert"):  # Pillow's
             return fit.decoded(_as_png(picture))
         return fit.fitted(decode.from_array(picture))
