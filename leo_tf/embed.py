@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from data_pipeline import command_line, split_percents
+from data_pipeline import command_line
 from data_pipeline.images.decode import import_pillow
 from data_pipeline.images.picture_folders import SEED, SPLIT, list_pictures
 from leo_tf.startup import start_tensorflow
@@ -43,7 +43,6 @@ def main() -> int:
     with command_line.flags_at_fault():
         if missing := [f"--{name}" for name in ("images", "out") if not FLAGS[name].value]:
             raise ValueError(f"{' and '.join(missing)} must be given")
-        split_percents.parse(FLAGS.split or SPLIT)
     import_pillow()
     print(listing := list_pictures(FLAGS.images, FLAGS.split, FLAGS.seed), flush=True)
     start_tensorflow()

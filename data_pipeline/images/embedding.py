@@ -80,8 +80,9 @@ def embed_pictures(
 
 def _setup(listing, backbone, views, batch):
     """Return a hash of all that decides what is embedded."""
-    decides = [listing.digest(), backbone.description(), views, batch, BATCH]
-    described = json.dumps(decides, allow_nan=False)
+    described = json.dumps(
+        [listing.digest(), backbone.description(), views, batch], allow_nan=False
+    )
     return hashlib.sha256(described.encode()).hexdigest()[:16]
 
 

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_pipeline import paths
+from data_pipeline import paths, split_percents
 from data_pipeline.class_names import class_names
 from data_pipeline.class_split import assign
 from data_pipeline.command_line import SettingError
@@ -44,6 +44,10 @@ def list_pictures(folder: str | os.PathLike, split: str | None = None, seed: int
         splits, or with the same pictures as another; links that go round; a table that names files
         that are not there; a split for a folder that has its own.
     """
+    try:
+        split_percents.parse(split or SPLIT)
+    except ValueError as error:
+        raise SettingError(str(error)) from None
     folder = paths.expand(folder)
     if not folder.is_dir():
         what = "is a file, not a folder of pictures" if folder.exists() else "no such folder"
