@@ -38,4 +38,6 @@ class Sdist(sdist):
         return path
 
 
+if "SOURCE_DATE_EPOCH" in os.environ:
+    os.umask(0o022)  # the wheel keeps permissions of files that the build makes
 setup(cmdclass={"sdist": Sdist})

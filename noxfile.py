@@ -1,0 +1,157 @@
+"""Environments in which this project is tried and packed: `make matrix`, `make dist`.
+
+    nox -s "smoke(3.12, 2.20)"      # one of the matrix; those whose Python is missing are skipped
+    nox -s lowest                   # the lowest versions that requirements.txt permits
+    nox -s dist                     # wheel and sdist of the commit, checked, in dist/
+"""
+
+import hashlib
+import itertools
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+TOP = Path(__file__).parent
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+TENSORFLOWS = ("2.19", "2.20", "2.21")
+NOT_BUILT = {("3.13", "2.19")}  # TensorFlow has no wheel of these
+MATRIX = [pair for pair in itertools.product(PYTHONS, TENSORFLOWS) if pair not in NOT_BUILT]
+MEBIBYTES = 60  # of the wheel, at most
+TOOLS = ("pytest>=8.3,<10", "pytest-xdist>=3.6,<4")
+
+# What is tried in each environment: golden files, a run from data to SavedModel, one that was
+# killed, exports, methods, the estimator, shipped models, flags.
+SMOKE = (
+    "tests/fidelity/test_document.py::test_every_golden_file_is_reproduced",
+    "tests/cli/test_run.py",
+    "tests/training/test_resume.py",
+    "tests/classification/test_export.py",
+    "tests/methods/test_prototypical.py",
+    "tests/methods/test_maml.py",
+    "tests/methods/test_keras_files.py",
+    "tests/serving/test_few_shot_classifier.py",
+    "tests/cli/test_kept_runs.py",
+    "tests/cli/test_bad_input.py",
+    "tests/config/test_settings.py",
+    "tests/test_compile_cache.py",
+)
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["smoke"]
+nox.options.stop_on_first_error = False
+
+
+@nox.session
+@nox.parametrize("python, tensorflow", MATRIX)
+def smoke(session, tensorflow):
+    """Install the wheel with all extras beside a TensorFlow, and try it away from the tree."""
+    wheel = pack(session)
+    session.install(f"leo-tf[all] @ {wheel.as_uri()}", f"tensorflow=={tensorflow}.*", *TOOLS)
+    try_away_from_the_tree(session)
+
+
+@nox.session(python=PYTHONS[0], venv_backend="uv")
+def lowest(session):
+    """Try the lowest versions of what the package requires by itself."""
+    wheel = pack(session)
+    wanted = (f"leo-tf[all] @ {wheel.as_uri()}", *requirements(), *TOOLS)
+    session.install("--resolution=lowest-direct", *wanted)
+    try_away_from_the_tree(session)
+
+
+@nox.session
+def dist(session):
+    """Build wheel and sdist of the commit twice, compare the bytes, check them; into dist/."""
+    session.install("build>=1.2,<2", "twine>=6.1", "reuse>=5,<7")
+    session.run("reuse", "lint", "--quiet")
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    if changed:
+        session.warn(f"what is not committed is left out:\n{changed}")
+    made = [build(session, umask) for umask in (0o022, 0o077)]
+    first, second = ({path.name: digest(path) for path in folder.iterdir()} for folder in made)
+    if first != second or len(first) != 2:
+        session.error(f"two builds of one commit differ: {first}, {second}")
+    session.run("twine", "check", "--strict", *map(str, sorted(made[0].iterdir())))
+    (TOP / "dist").mkdir(exist_ok=True)
+    for path in sorted(made[0].iterdir()):
+        size = path.stat().st_size / 2**20
+        if path.suffix == ".whl" and size > MEBIBYTES:
+            session.error(f"{path.name} has {size:.1f} MiB, more than {MEBIBYTES}")
+        shutil.copy(path, TOP / "dist")
+        session.log(f"dist/{path.name}: {size:.1f} MiB, sha256 {digest(path)}, twice the same")
+
+
+def build(session, umask):
+    """Return a folder with wheel and sdist of the commit, made in a copy of it."""
+    source = Path(session.create_tmp()) / f"source_{umask:o}"
+    shutil.rmtree(source, ignore_errors=True)
+    before = os.umask(umask)
+    try:
+        source.mkdir()
+        packed = subprocess.run(
+            ["git", "archive", "HEAD"], cwd=TOP, check=True, capture_output=True
+        ).stdout
+        subprocess.run(["tar", "x", "-C", str(source)], input=packed, check=True)
+        epoch = {"SOURCE_DATE_EPOCH": git("log", "-1", "--format=%ct")}
+        session.run("python", "-m", "build", str(source), env=epoch, silent=True)
+    finally:
+        os.umask(before)
+    return source / "dist"
+
+
+def pack(session):
+    """Return the wheel of the tree as it is, made in a copy."""
+    folder = Path(session.create_tmp()).resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    source = folder / "source"
+    ignored = shutil.ignore_patterns("__pycache__", ".leo_cache")
+    for name in ("leo_tf", "data_pipeline", "LICENSES"):
+        shutil.copytree(TOP / name, source / name, ignore=ignored)
+    for file in TOP.iterdir():
+        if file.is_file():
+            shutil.copy(file, source)
+    session.install("build")
+    session.run("python", "-m", "build", "--wheel", "-o", str(folder), str(source), silent=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def try_away_from_the_tree(session):
+    """Run the smoke tests from a folder that has no packages of the project's, only its tests."""
+    away = Path(session.create_tmp()).resolve() / "away"
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in ("tests", "docs"):
+        shutil.copytree(TOP / name, away / name, ignore=ignored)
+    shutil.copy(TOP / "pyproject.toml", away)
+    session.chdir(away)
+    session.run("python", "-c", WHICH)
+    # Warnings that a version of a library gives are no faults of the project.
+    session.run("python", "-m", "pytest", "-q", "-W", "default", *(session.posargs or SMOKE))
+
+
+WHICH = """
+import importlib.metadata as metadata, pathlib, platform, leo_tf
+assert pathlib.Path.cwd() not in pathlib.Path(leo_tf.__file__).parents, leo_tf.__file__
+names = "tensorflow tf-keras tensorflow-probability keras numpy tensorboard scikit-learn optuna ray"
+print("Python", platform.python_version(), *(f"{n} {metadata.version(n)}" for n in names.split()))
+"""
+
+
+def requirements():
+    """Return the lines of requirements.txt without their comments."""
+    lines = (TOP / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [line.partition("#")[0].strip() for line in lines if not line.startswith("#")]
+
+
+def digest(path):
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def git(*arguments):
+    """Return what git says of the tree."""
+    done = subprocess.run(["git", *arguments], cwd=TOP, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
