@@ -1,6 +1,6 @@
 # `make` lists what there is. Any command first builds .venv if it is missing or out of date.
 
-# TensorFlow 2.21 exists for these versions of Python.
+# The versions that `make matrix` tries; the first that is here builds .venv.
 PYTHONS := python3 python3.13 python3.12 python3.11 python3.10
 PYTHON ?=
 ARGS ?=
@@ -14,7 +14,12 @@ RUN := $(VENV)/bin/python
 # A file's tests stay together: they share what was trained for them.
 PYTEST := $(RUN) -m pytest -q --durations=10 -n $(WORKERS) --dist loadfile
 
-.PHONY: help run test test-all lint clean
+# Interpreters that pyenv keeps count as being here.
+PYENV := $(wildcard $(HOME)/.pyenv/versions/3.*/bin)
+EMPTY :=
+NOX := PATH="$$PATH:$(subst $(EMPTY) $(EMPTY),:,$(PYENV))" $(RUN) -m nox
+
+.PHONY: help run test test-all lint matrix dist clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -39,8 +44,14 @@ lint: $(TOOLS)  ## Check style, formatting, types and which room imports which
 	@$(VENV)/bin/lint-imports --no-cache
 	@$(RUN) -m mypy
 
+matrix: $(TOOLS)  ## Try each Python that is here with each TensorFlow: hours, and 3 GB at a time
+	@$(NOX) --no-error-on-missing-interpreters --session smoke lowest $(ARGS)
+
+dist: $(TOOLS)  ## Build wheel and sdist of the commit into dist/, twice, and check them
+	@$(NOX) --session dist $(ARGS)
+
 clean:  ## Remove caches and build leftovers; keeps .venv, runs and embeddings
-	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .nox
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # .building marks an installation that was cut short: the next one starts from nothing. The

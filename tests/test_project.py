@@ -33,7 +33,7 @@ DISTRIBUTION = {
 def wheel(tmp_path_factory):
     """Build the wheel from a copy, so that the work tree stays clean."""
     source = tmp_path_factory.mktemp("source")
-    for package in PACKAGES:
+    for package in (*PACKAGES, "LICENSES"):
         ignored = shutil.ignore_patterns("__pycache__", ".leo_cache")
         shutil.copytree(TOP / package, source / package, ignore=ignored)
     for file in TOP.iterdir():
@@ -80,8 +80,10 @@ def test_wheel_metadata(wheel):
     assert metadata["Version"] == leo_tf.__version__
     assert metadata["Requires-Python"] == ">=3.10"
     required = metadata.get_all("Requires-Dist")
-    assert "tensorflow==2.21.*" in required
-    assert "tensorflow-probability[tf]==0.25.*" in required
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert {"LICENSE", "NOTICE"} < set(metadata.get_all("License-File"))
+    assert "tensorflow<2.22,>=2.19" in required
+    assert "tensorflow-probability[tf]<0.26,>=0.25" in required
     assert not [r for r in required if r.startswith(("pytest", "ruff"))]
     assert [r for r in required if r.startswith("fonttools") and "fonts" in r]
 
@@ -314,7 +316,7 @@ def fake_python(folder, version=(3, 12, 1), has_venv=True, pip_status=0):
 def test_make_alone_lists_the_commands(fresh_folder):
     done = make(fresh_folder)
     assert done.returncode == 0
-    for name in ("run", "test", "test-all", "lint", "clean"):
+    for name in ("run", "test", "test-all", "lint", "matrix", "dist", "clean"):
         assert f"make {name}" in done.stdout
     assert not (fresh_folder / ".venv").exists()
 
