@@ -19,6 +19,11 @@ PYENV := $(wildcard $(HOME)/.pyenv/versions/3.*/bin)
 EMPTY :=
 NOX := PATH="$$PATH:$(subst $(EMPTY) $(EMPTY),:,$(PYENV))" $(RUN) -m nox
 
+# The demo's page is tested in a browser; where there is none, those tests are skipped.
+BROWSER := command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
+  echo 'No browser here, so that the page of leo_tf.demo is not tested:' \
+    'apt-get install --no-install-recommends chromium chromium-driver'
+
 .PHONY: help run test test-all lint matrix dist clean
 .DEFAULT_GOAL := help
 
@@ -33,9 +38,11 @@ run: $(BUILT)  ## Train, test and export LEO on the default data (5-way 1-shot)
 	@$(RUN) -m leo_tf.run $(ARGS)
 
 test: $(TOOLS)  ## Run the tests, but for the long ones
+	@$(BROWSER)
 	@$(PYTEST) -m "not long" $(ARGS)
 
 test-all: $(TOOLS)  ## Run all tests
+	@$(BROWSER)
 	@$(PYTEST) $(ARGS)
 
 lint: $(TOOLS)  ## Check style, formatting, types and which room imports which

@@ -1,4 +1,4 @@
-"""LEO's steps, as a SavedModel's variables give them, against what the SavedModel itself answers."""
+"""LEO's steps, made of a SavedModel's variables, against what the SavedModel itself answers."""
 
 import numpy as np
 import pytest

@@ -120,7 +120,7 @@ def drawn(steps: Adaptation) -> dict[str, Any]:
 
 
 def _plane(codes):
-    """Lay codes [n, size] out in a plane, [n, 2]; and the share of their variance in it, or None."""
+    """Lay codes [n, size] out in a plane, [n, 2], and tell the share of variance that it keeps."""
     from sklearn.decomposition import PCA
 
     points = np.zeros([len(codes), 2])

@@ -60,7 +60,10 @@ class Kind:
         Raises:
           ValueError: one line about the picture, or what is to embed it.
         """
-        return FewShotClassifier(self.main).embed([picture])[0]
+        try:
+            return FewShotClassifier(self.main).embed([picture])[0]
+        except ValueError as error:
+            raise ValueError(str(error).replace("picture 0:", "the picture:", 1)) from None
 
     @property
     def stepped(self) -> SteppedLEO | None:
