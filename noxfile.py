@@ -1,8 +1,8 @@
 """Environments in which this project is tried and packed: `make matrix`, `make dist`.
 
-    nox -s "smoke(3.12, 2.20)"      # one of the matrix; those whose Python is missing are skipped
-    nox -s lowest                   # the lowest versions that requirements.txt permits
-    nox -s dist                     # wheel and sdist of the commit, checked, in dist/
+nox -s "smoke(3.12, 2.20)" tries one of the matrix; those whose Python is missing are skipped.
+nox -s lowest tries the lowest versions that requirements.txt permits.
+nox -s dist makes wheel and sdist of the commit, checked, in dist/.
 """
 
 import hashlib
@@ -24,7 +24,11 @@ TOOLS = ("pytest>=8.3,<10", "pytest-xdist>=3.6,<4")
 
 # What is tried in each environment, beside replays of golden files: a run from data to SavedModel,
 # one that goes on, exports, Keras files, a method, the estimator, old runs, settings and flags.
-GOLDEN = ("tests/golden/5way_1shot.npz", "tests/golden/3way_4shot.npz", "tests/golden/nan_guard.npz")
+GOLDEN = (
+    "tests/golden/5way_1shot.npz",
+    "tests/golden/3way_4shot.npz",
+    "tests/golden/nan_guard.npz",
+)
 SMOKE = (
     "tests/cli/test_run.py",
     "tests/training/test_resume.py::test_more_steps_go_on_from_the_end_as_if_they_had_been_asked_for_at_once",
