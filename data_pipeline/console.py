@@ -1,7 +1,9 @@
 """Standard output and error, whatever they are in this process."""
 
 import contextlib
+import os
 import sys
+import tempfile
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
@@ -110,3 +112,31 @@ def usable() -> Iterator[None]:
             sys.stdout = before[0]
         if sys.stderr is ours[1]:
             sys.stderr = before[1]
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Show what is written to file descriptor 2 only if the block fails.
+
+    TensorFlow's messages are written there before any log level applies.
+    """
+    try:
+        shown = os.dup(2)
+        hidden = tempfile.TemporaryFile()
+    except OSError:  # no such descriptor, no folder for temporary files
+        yield
+        return
+    with hidden:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        os.dup2(hidden.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            hidden.seek(0)
+            with contextlib.suppress(OSError):
+                os.write(shown, hidden.read())
+            raise
+        finally:
+            os.dup2(shown, 2)
+            os.close(shown)

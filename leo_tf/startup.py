@@ -6,13 +6,11 @@ import gc
 import os
 import random
 import sys
-import tempfile
-from collections.abc import Iterator
 from types import ModuleType
 
 import psutil
 
-from data_pipeline import process
+from data_pipeline import console, process
 from leo_tf import compile_cache
 
 # Parameters of glibc's mallopt.
@@ -36,7 +34,7 @@ def start_tensorflow() -> None:
       ValueError: one line, if the process cannot compute what a command computes.
     """
     used = "tensorflow" in sys.modules
-    with contextlib.nullcontext() if used else _quiet():
+    with contextlib.nullcontext() if used else console.quiet():
         tf, keras = _import()
         keep = process.is_own() and not used
         with _compile_cache(tf) if keep else contextlib.nullcontext():
@@ -47,6 +45,7 @@ def start_tensorflow() -> None:
                     "here; start it by multiprocessing's method spawn"
                 )
             tf.config.list_logical_devices()
+            _compile(tf)
     process.hold(_log_levels(tf))
     if not tf.executing_eagerly():
         raise ValueError(
@@ -94,10 +93,11 @@ def import_quietly() -> ModuleType:
     Unlike `start_tensorflow`, it leaves the process as it is. ImportError: see `import_keras`.
     """
     if "tensorflow" not in sys.modules:
-        with _quiet(), _environment(_LOG_LEVEL, os.environ.get(_LOG_LEVEL, "2")):
+        with console.quiet(), _environment(_LOG_LEVEL, os.environ.get(_LOG_LEVEL, "2")):
             import tensorflow as tf
 
             tf.config.list_logical_devices()
+            _compile(tf)
     import_keras()
     return sys.modules["tensorflow"]
 
@@ -161,32 +161,10 @@ def _environment(name, value):
             os.environ[name] = before
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Show what is written to file descriptor 2 only if the block fails.
-
-    TensorFlow's messages are written there before any log level applies.
-    """
-    try:
-        shown = os.dup(2)
-        hidden = tempfile.TemporaryFile()
-    except OSError:  # no such descriptor, no folder for temporary files
-        yield
-        return
-    with hidden:
-        if sys.stderr is not None:
-            sys.stderr.flush()
-        os.dup2(hidden.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            hidden.seek(0)
-            with contextlib.suppress(OSError):
-                os.write(shown, hidden.read())
-            raise
-        finally:
-            os.dup2(shown, 2)
-            os.close(shown)
+def _compile(tf):
+    """Compile something, if this TensorFlow tells of the first time at any log level."""
+    if tf.__version__.startswith(("2.19.", "2.20.")):
+        tf.function(lambda: tf.constant(0), jit_compile=True)()
 
 
 def _set_threads(tf):
