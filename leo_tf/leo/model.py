@@ -97,6 +97,14 @@ class LEO(MetaModel):
         """Return what stands for z's standard normal numbers without noise; None for the mean."""
         return None
 
+    def rate_of_parameters(self, latents: tf.Tensor, present: tf.Tensor | None = None) -> tf.Tensor:
+        """Return the step sizes of fine-tuning: of averages over copies, see `Decoder.copies`.
+
+        Each averaged copy moves by its own share of the gradient, and so does the average.
+        """
+        masked = {} if present is None else {"present": present}
+        return self.finetuning_lr / self.decoder.copies(latents, **masked)
+
     def adapt(
         self,
         support: tf.Tensor,
@@ -138,8 +146,7 @@ class LEO(MetaModel):
             self.inner_bound,
         )
         params_after_leo = decode(latents, decoder_eps[-1])
-        # Each averaged copy moves by its own share of the gradient, and so does the average.
-        rate = self.finetuning_lr / self.decoder.copies(latents, **masked)
+        rate = self.rate_of_parameters(latents, **masked)
         rest = batches[latent_steps:]
         params = adapt_parameters(self.learner, params_after_leo, rate, rest, self.finetuning_bound)
         costs = _costs(distribution, latents_init, latents, noise)

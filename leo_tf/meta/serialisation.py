@@ -29,19 +29,6 @@ def constructor_arguments(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _argument(value) for name, value in config.items()}
 
 
-def twin(model: keras.Model, dtype: Any, **changes: Any) -> Any:
-    """Return a model with the same variables.
-
-    Args:
-      model: one that its configuration makes again; it stays as it is.
-      dtype: what the twin computes in.
-      **changes: other arguments of its constructor.
-    """
-    found = type(model).from_config({**model.get_config(), **changes, "dtype": dtype})
-    found.set_weights(model.get_weights())
-    return found
-
-
 def _argument(value):
     if isinstance(value, dict) and "settings_class" in value:
         values = dict(value)

@@ -2,7 +2,7 @@
 
 The loss is the sum of the support's cross-entropies, for every method alike, and all is computed in
 float64. A code z is a class's: the mean of its copies, which without noise are one, and which the
-decoder averages anyway. Loops that are cut short are those of the same model with fewer steps.
+decoder averages anyway.
 """
 
 from typing import Any, NamedTuple
@@ -15,7 +15,6 @@ from leo_tf.leo import steps
 from leo_tf.meta.gradient_classifier import GradientClassifier
 from leo_tf.meta.hessian import Loss
 from leo_tf.meta.model import MetaModel
-from leo_tf.meta.serialisation import twin
 from leo_tf.meta.softmax_learner import Params, labelled
 from leo_tf.methods.leo import LEOClassifier
 
@@ -42,20 +41,18 @@ class OfLEO:
     """
 
     def __init__(self, model: LEOClassifier) -> None:
-        self._of_latents: list[Any] = steps.of_latents(model, "float64")
-        self._of_params: list[Any] = steps.of_parameters(model, "float64")
+        self._model: Any = _twin(model)
 
     def paths(self, support: tf.Tensor) -> Paths:
         """Return where the loops go, given support sets [tasks, way, shot, dim]."""
-        before = [model.adapt(support) for model in self._of_latents]
-        decoded = [each.params_after_leo for each in before]
-        after = [model.adapt(support).params for model in self._of_params]
-        latents = [tf.reduce_mean(each.latents_adapted, axis=2) for each in before]
-        return Paths(latents, decoded, [decoded[-1], *after])
+        support = tf.cast(support, self._model.compute_dtype)
+        found = steps.path(self._model, support, class_labels(support.shape[:3]))
+        latents = [tf.reduce_mean(each, axis=2) for each in found.latents]
+        return Paths(latents, found.decoded, found.params)
 
     def latent_loss(self, support: tf.Tensor, latents: tf.Tensor) -> tuple[Loss, tf.Tensor]:
         """Return the support loss as one of codes [tasks, way * num_latents], and these codes."""
-        model, labels = self._of_latents[0], class_labels(support.shape[:3])
+        model, labels = self._model, class_labels(support.shape[:3])
         generate = model.decoder.generator()
 
         def loss(points):
@@ -78,7 +75,7 @@ class OfLEO:
           The loss of points [tasks, way * rank], coordinates in an orthonormal basis of the span,
           and those of the parameters.
         """
-        learner, labels = self._of_latents[0].learner, class_labels(support.shape[:3])
+        learner, labels = self._model.learner, class_labels(support.shape[:3])
         seen, basis = _in_span(tf.reshape(support, [support.shape[0], -1, support.shape[-1]]))
         seen = tf.reshape(seen, [*support.shape[:3], -1])
         within = tf.matmul(params, basis)
@@ -91,7 +88,7 @@ class OfLEO:
 
     def decoder(self) -> np.ndarray:
         """Return the matrix that takes a code to the means of a class's weights: [L, dim]."""
-        model = self._of_latents[0]
+        model = self._model
         codes = tf.eye(model.settings.num_latents, dtype=model.compute_dtype)
         return model.decoder.generator()(codes[tf.newaxis, :, tf.newaxis])[0].numpy()
 
@@ -104,7 +101,7 @@ class OfGradients:
     """
 
     def __init__(self, model: GradientClassifier) -> None:
-        self._model: Any = twin(model, "float64")
+        self._model: Any = _twin(model)
 
     def paths(self, support: tf.Tensor) -> Paths:
         """Return where the loop goes, given support sets [tasks, way, shot, dim]."""
@@ -160,3 +157,10 @@ def _like(structure, flat):
     cut = tf.split(flat, [int(np.prod(part.shape[1:])) for part in parts], axis=1)
     shaped = [tf.reshape(piece, part.shape) for piece, part in zip(cut, parts, strict=True)]
     return tf.nest.pack_sequence_as(structure, shaped)
+
+
+def _twin(model):
+    """Return a model in float64 with the same variables."""
+    twin = type(model).from_config({**model.get_config(), "dtype": "float64"})
+    twin.set_weights(model.get_weights())
+    return twin

@@ -45,18 +45,16 @@ class SteppedLEO:
             raise ValueError(f"{model}: is no LEO; the steps of others are not shown")
         tf = import_quietly()
         from leo_tf.classification.export import give_variables
-        from leo_tf.leo import steps
         from leo_tf.methods.leo import LEOClassifier
         from leo_tf.training import saved_model
 
         loaded = saved_model.open_saved_model(folder)
         dim = saved_model.inputs(loaded, "adapt")["support"].shape[-1]
-        whole = LEOClassifier(dim, **_settings(served.about(model)))
-        give_variables(loaded, whole)
+        self._model = LEOClassifier(dim, **_settings(served.about(model)))
+        give_variables(loaded, self._model)
         self._mean = getattr(loaded, "mean", None)
-        self._of_latents, self._of_parameters = steps.of_latents(whole), steps.of_parameters(whole)
-        self.latent_steps = len(self._of_latents) - 1
-        self.finetuning_steps = len(self._of_parameters)
+        self.latent_steps = self._model.settings.inner_unroll_length
+        self.finetuning_steps = self._model.settings.finetuning_unroll_length
         sizes = tf.TensorSpec([1, None, None, dim]), tf.TensorSpec([1, None, None], tf.bool)
         self._adapt = tf.function(self._points, input_signature=sizes, autograph=False)
 
@@ -83,16 +81,16 @@ class SteppedLEO:
 
         from data_pipeline.episodes import class_labels
         from data_pipeline.normalisation import normalise
+        from leo_tf.leo import steps
         from leo_tf.meta.presence import mean_of_examples, zero_absent
 
         support = zero_absent(normalise(support, self._mean), present)
-        before = [model.adapt(support, present=present) for model in self._of_latents]
-        after = [model.adapt(support, present=present).params for model in self._of_parameters]
-        codes = [mean_of_examples(each.latents_adapted, present) for each in before]
-        weights = [each.params_after_leo for each in before] + after
-        learner, labels = self._of_latents[0].learner, class_labels(tf.shape(support)[:3])
+        labels, loss = class_labels(tf.shape(support)[:3]), self._model.learner.loss
+        found = steps.path(self._model, support, labels, present)
+        codes = [mean_of_examples(each, present) for each in found.latents]
+        weights = [*found.decoded, *found.params[1:]]
         shares = tf.cast(tf.reshape(present, [1, -1]), support.dtype)
-        losses = [tf.reduce_sum(learner.loss(each, support, labels) * shares) for each in weights]
+        losses = [tf.reduce_sum(loss(each, support, labels) * shares) for each in weights]
         mean = tf.stack(losses) / tf.reduce_sum(shares)
         return tf.stack(codes), tf.stack(weights), mean[:, tf.newaxis]
 
