@@ -50,7 +50,7 @@ def data_path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(data_path, tmp_path_factory):
-    """A table and the figures of tiny data, killed after its first run, and done by the same command."""
+    """A table and the figures of tiny data, killed after the first run, and done by going on."""
     out = tmp_path_factory.mktemp("whole") / "out"
     flags = {**GIVEN, "data_path": data_path, "out": out, "jobs": 2, "train_figure_2": "true"}
     flags["what"] = WHAT
