@@ -20,17 +20,38 @@ def temporary_path(path: Path) -> Path:
 
 @contextlib.contextmanager
 def writer(path: Path) -> Iterator[BinaryIO]:
-    """Open a binary file that replaces `path` when the block ends, and vanishes if it raises."""
+    """Open a binary file that replaces `path` when the block ends, and vanishes if it raises.
+
+    Raises:
+      OSError: it cannot be written; names `path`.
+    """
     temporary = temporary_path(path)
     try:
-        with open(temporary, "xb") as file:
-            yield file
-            sync(file)
-        os.replace(temporary, path)
+        with naming(path):
+            with open(temporary, "xb") as file:
+                yield file
+                sync(file)
+            os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name a file in an OSError of a block that names none, as writing to a full disk raises.
+
+    A name of a temporary file beside it is replaced by its own.
+    """
+    try:
+        yield
+    except OSError as error:
+        named = error.filename is not None and ".partial-" not in str(error.filename)
+        if named or error.errno is None:
+            raise
+        raise type(error)(error.errno, error.strerror, str(path)) from None
 
 
 def sync(file: BinaryIO | TextIO) -> None:

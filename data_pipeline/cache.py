@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from data_pipeline import atomic, digests, paths
 from data_pipeline.embeddings import EmbeddingSet, Source
+from data_pipeline.json_text import parsed
 from data_pipeline.rows import runs
 
 VERSION = 2
@@ -103,7 +104,7 @@ def _let_age(pickles):
 def _open(entry: Path, name: str) -> EmbeddingSet | None:
     """Return the set in an entry, memory-mapped; None if there is none, or a damaged one."""
     try:
-        index = json.loads((entry / INDEX).read_text(encoding="utf-8"))
+        index = parsed((entry / INDEX).read_text(encoding="utf-8"))
         class_names, counts = index["class_names"], np.array(index["counts"], np.int64)
         if index["entry"] != entry.name or index["state"] != _state(entry / ARRAY):
             return None
@@ -120,7 +121,7 @@ def _open(entry: Path, name: str) -> EmbeddingSet | None:
 
         found = digests.Content(digest, repeated, example and tuple(example), hashes)
         return EmbeddingSet(embeddings, class_names, counts, name, found)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
 
 

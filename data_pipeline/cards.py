@@ -1,9 +1,10 @@
 """The card of a folder of embeddings: what made them, beside the files of the splits."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
+
+from data_pipeline.json_text import parsed
 
 CARD = "card.json"
 
@@ -18,7 +19,7 @@ def read(folder: str | os.PathLike) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = parsed(path.read_text(encoding="utf-8"))
     except ValueError:
         card = None
     if not isinstance(card, dict):

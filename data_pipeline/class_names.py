@@ -1,11 +1,15 @@
 """Names of classes: text, made of whatever a person calls a class."""
 
 import math
+import reprlib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+
+LONGEST = 1000  # characters of a name; messages, tables and folders are made of names
+_PLAIN = (str, bytes, bool, int, float, np.generic)  # what a class may be called
 
 
 def class_name(value: Any) -> str:
@@ -17,10 +21,16 @@ def class_name(value: Any) -> str:
     writes them.
 
     Raises:
-      ValueError: the value is no text or number, or a text that no file could keep: empty, with
-        control characters such as line ends, or no valid Unicode. Says what to do.
+      ValueError: the value is no text or number, or a text that no file could keep: empty, longer
+        than `LONGEST`, with control characters such as line ends, or no valid Unicode. Says what
+        to do.
     """
-    text = unicodedata.normalize("NFC", _as_text(value))
+    text = _as_text(value)
+    if len(text) > LONGEST:
+        raise ValueError(
+            f"class name {text[:40]!r}... has {len(text)} characters; give it at most {LONGEST}"
+        )
+    text = unicodedata.normalize("NFC", text)
     if not text:
         raise ValueError(f"class name {value!r} is empty; give the class a name")
     control = next((c for c in text if unicodedata.category(c) in ("Cc", "Cs")), None)
@@ -68,13 +78,10 @@ def as_texts(values: Sequence[Any]) -> list[str]:
     numbers: dict[str, bool] = {}
     texts = []
     for value in values:
+        if not isinstance(value, _PLAIN):  # others may have no hash, or take for ever to compute it
+            raise ValueError(f"a {type(value).__name__} is no name of a class; use text or numbers")
         kind = (type(value), value)  # True, 1 and 1.0 are equal
-        try:
-            text = known.get(kind)
-        except TypeError:
-            raise ValueError(
-                f"a {type(value).__name__} is no name of a class; use text or numbers"
-            ) from None
+        text = known.get(kind)
         if text is None:
             text = known[kind] = class_name(value)
             number = not isinstance(value, (str, bytes))
@@ -98,10 +105,11 @@ def _as_text(value):
         return decoded(value)
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value))
-    if isinstance(value, (int, np.integer)):
+    if isinstance(value, (int, np.integer)) and int(value).bit_length() <= LONGEST:
         return str(int(value))
     if isinstance(value, (float, np.floating)) and math.isfinite(value):
         return str(int(value)) if value == int(value) else str(value)
     raise ValueError(
-        f"{value!r:.80} ({type(value).__name__}) is no name of a class; use text or numbers"
+        f"{reprlib.repr(value):.80} ({type(value).__name__}) is no name of a class; use text or "
+        "numbers"
     )

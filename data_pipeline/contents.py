@@ -17,8 +17,9 @@ import numpy as np
 from data_pipeline import keys as key_forms
 from data_pipeline.class_names import as_texts, class_names, decoded
 from data_pipeline.embeddings import Source, check_counts, check_rows
+from data_pipeline.one_line import one_line
 from data_pipeline.pickles.stand_ins import ForeignObject
-from data_pipeline.rows import Rows, items_of, kind_of, rows_of
+from data_pipeline.rows import Rows, check_shared, items_of, kind_of, rows_of
 
 BLOCK_BYTES = 1 << 22
 FORMS = "{'embeddings', 'labels'}, {'embeddings', 'keys'} or {class: array [images, dim]}"
@@ -56,8 +57,8 @@ def to_source(path: str | os.PathLike, content: Any, lenient: bool = False) -> S
         return _of_classes(path, content)
     if "embeddings" not in fields or len(fields) == 1:
         missing = "'keys' and no 'labels'" if "embeddings" in fields else "'embeddings'"
-        found = ", ".join(map(str, content))
-        raise ValueError(f"{path}: has no {missing}; it has {found[:200]}; save {FORMS}")
+        found = one_line(", ".join(map(str, content)))
+        raise ValueError(f"{path}: has no {missing}; it has {found}; save {FORMS}")
     return _of_images(path, fields, lenient)
 
 
@@ -70,13 +71,10 @@ def _of_images(path, fields, lenient):
     texts: dict[str, list[str]] = {}
     for name in ("labels", "keys"):
         if name in fields:
+            _check_length(path, name, fields[name], num_images)
             with _named(path, name):
                 items = items_of(fields[name], column=name == "labels")
                 texts[name] = as_texts(items) if name == "labels" else _strings(items)
-            if len(items) != num_images:
-                raise ValueError(
-                    f"{path}: has {len(items)} {name} for {num_images} embeddings; save as many"
-                )
     if not num_images:
         raise ValueError(f"{path}: holds no embeddings")
     if keys := texts.get("keys"):
@@ -118,6 +116,8 @@ def _of_classes(path, content):
                 f"{path}: has no 'embeddings', so that each array is a class's, and {name!r} "
                 f"{error}; save {FORMS}"
             ) from None
+    with _named(path, "its arrays"):
+        check_shared(arrays.values())
     names = sorted(arrays)
     dim = arrays[names[0]].shape[1]
     for name in names:
@@ -167,6 +167,21 @@ def _check_array(array: Rows) -> None:
         )
     if len(array.shape) != 2 or array.shape[1] == 0:
         raise ValueError(f"must be 2-D, [images, dim], not {list(array.shape)}")
+
+
+def _check_length(path, name, value, num_images):
+    """Raise a ValueError if there are not as many keys or labels as embeddings, before any is read.
+
+    What is no list or array at all passes.
+    """
+    if isinstance(value, list | tuple):
+        found = len(value)
+    elif isinstance(value, Rows) and value.shape:
+        found = value.shape[0]
+    else:
+        return
+    if found != num_images:
+        raise ValueError(f"{path}: has {found} {name} for {num_images} embeddings; save as many")
 
 
 def _strings(items):

@@ -2,14 +2,13 @@
 
 import dataclasses
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from data_pipeline import digests, paths
+from data_pipeline.stored_arrays import in_npz, numbers
 
 ARRAYS = ("x", "y")
 SHAPE = "[functions, points, 1]"
@@ -90,18 +89,9 @@ def read_arrays(path: str | os.PathLike, names: Sequence[str]) -> Mapping[str, n
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; give an .npz of {', '.join(names)}")
     try:
-        with np.load(path) as archive:
-            arrays = {name: archive[name] for name in names if name in archive.files}
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        AttributeError,
-        TypeError,
-        RuntimeError,
-        zlib.error,
-        zipfile.BadZipFile,
-    ):
+        stored = in_npz(path)
+        arrays = {name: numbers(path, stored[name]) for name in names if name in stored}
+    except ValueError:
         raise ValueError(
             f"{path}: not an .npz file of plain arrays; write one with numpy.savez"
         ) from None

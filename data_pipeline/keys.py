@@ -14,6 +14,7 @@ from data_pipeline.class_names import class_name
 KEY_FORM = "<anything>-<class label>-<image file>"
 _LABELS = "save what are classes alone as 'labels'"
 _SHOWN = 5
+_LONGEST = 4096  # characters of a key, as of a path
 _MOST_PARTS = 64  # between dashes; the ways to read a key grow with their square
 
 
@@ -32,7 +33,8 @@ def classes_of(keys: Sequence[Any], labels: Sequence[str] | None = None) -> list
     known: dict[str, str] = {}  # so that equal classes are one object
     for row, key in enumerate(keys):
         parts = key.split("-") if isinstance(key, str) else []
-        if len(parts) == 3 and parts[1] and parts[2].startswith(parts[1] + "_"):
+        short = len(parts) == 3 and len(key) <= _LONGEST
+        if short and parts[1] and parts[2].startswith(parts[1] + "_"):
             found.append(known.get(parts[1]) or known.setdefault(parts[1], class_name(parts[1])))
             continue
         if not isinstance(key, str):
@@ -40,6 +42,8 @@ def classes_of(keys: Sequence[Any], labels: Sequence[str] | None = None) -> list
                 f"the key of image {row} is {type(key).__name__}; it must be a string {KEY_FORM}; "
                 f"{_LABELS}"
             )
+        if len(key) > _LONGEST and len(parts) <= _MOST_PARTS:
+            raise ValueError(f"the key of image {row} has {len(key)} characters, a key {_LONGEST}")
         candidates = _candidates(key, parts)
         if labels is not None and len(candidates) > 1:
             agreed = [label for label in candidates if class_name(label) == labels[row]]

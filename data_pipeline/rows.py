@@ -1,6 +1,7 @@
 """Arrays on their way from a file, read in blocks of rows."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -9,6 +10,7 @@ from data_pipeline.pickles.pickled_array import PickledArray, blocks_of
 from data_pipeline.pickles.stand_ins import Foreign, ForeignObject
 
 _CONVERT = "save it as a NumPy array"
+_FREE, _TIMES = 1 << 24, 8  # values that parts may hold in all, or as multiples of different parts
 
 
 @runtime_checkable
@@ -80,11 +82,33 @@ def rows_of(value: Any) -> Rows:
     if not isinstance(value, (list, tuple)):
         raise ValueError(f"must be a NumPy array, not {kind_of(value)}; {_CONVERT}")
     _check_items(value)
+    check_shared(value)
+    for item in value:
+        if isinstance(item, list | tuple) and not {list, tuple}.isdisjoint(map(type, item)):
+            raise ValueError("must be 2-D, [images, dim], not a list of lists of lists")
     items = [item.to_numpy() if isinstance(item, Rows) else item for item in value]
     try:
         return RowsInMemory(np.array(items))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError("must be an array, not a list of parts of different sizes") from None
+
+
+def check_shared(parts: Iterable[Any]) -> None:
+    """Raise a ValueError for a few arrays or lists that are told again and again, as if many.
+
+    A reference takes two bytes of a pickle: a small file could fill the memory, or the disk.
+    """
+    different: dict[int, int] = {}
+    total = 0
+    for part in parts:
+        size = math.prod(part.shape) if isinstance(part, Rows) else 1
+        size = len(part) if isinstance(part, list | tuple) else size
+        different[id(part)] = size
+        total += size
+    if total > max(_FREE, _TIMES * sum(different.values())):
+        raise ValueError(
+            f"are {total} values, most of them the same arrays again; save each of them once"
+        )
 
 
 def items_of(value: Any, column: bool = False) -> list:

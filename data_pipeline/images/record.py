@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from data_pipeline import atomic, paths
+from data_pipeline.json_text import parsed
 
 RECORD = "embedded.json"
 _OF_THE_CALL = ("folder", "seconds", "embedded_now")
@@ -59,7 +60,7 @@ def read_record(folder: str | os.PathLike) -> Embedded | None:
     """Return what is known of the embeddings in a folder; None if they were not made here."""
     folder = paths.expand(folder)
     try:
-        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        found = parsed((folder / RECORD).read_text(encoding="utf-8"))
         example = found.pop("shared_example")
         return Embedded(folder, shared_example=example and tuple(example), **found)
     except FileNotFoundError:

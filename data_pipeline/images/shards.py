@@ -14,6 +14,7 @@ import numpy as np
 
 from data_pipeline import atomic
 from data_pipeline.images.forward import Rows
+from data_pipeline.json_text import parsed
 
 PICTURES, SECONDS = 4096, 30.0  # a shard is written after as many, or so long
 _FORMAT = "shard-*.npz"
@@ -110,7 +111,7 @@ def _read(path):
     """Return a shard, or None if it is damaged."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            faults = json.loads(archive["faults"].tobytes())
+            faults = parsed(archive["faults"].tobytes())
             return Rows(
                 int(archive["first"]),
                 archive["embeddings"],

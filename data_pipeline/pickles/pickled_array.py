@@ -4,6 +4,7 @@ import codecs
 import dataclasses
 import math
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,29 @@ from typing import Any
 import numpy as np
 
 CHUNK_BYTES = 1 << 22
+_NAME = 100  # characters of a dtype that a message tells
+_MOST_AXES, _MOST_ITEMS = 32, 1 << 63  # of an array
 
 
 def blocks_of(array: np.ndarray, rows: int) -> Iterator[np.ndarray]:
     """Yield an array in memory in blocks [at most `rows`, ...] along its first axis."""
     for start in range(0, len(array), rows):
         yield array[start : start + rows]
+
+
+def array_of(data: bytes, dtype: np.dtype) -> np.ndarray:
+    """Return bytes as an array [n] that shares their memory.
+
+    Raises:
+      ValueError: they are not of whole items, or of texts with numbers that are no characters,
+        of which NumPy would make texts that break Python.
+    """
+    array = np.frombuffer(data, dtype)
+    if dtype.kind == "U" and array.size:
+        characters = array.view(np.dtype(np.uint32).newbyteorder(dtype.byteorder))
+        if characters.max() > sys.maxunicode:
+            raise ValueError("a text that is none")
+    return array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +98,11 @@ class PickledArray:
     def build(self, state: Sequence[Any]) -> "PickledArray":
         """Take the state that NumPy pickles: (version, shape, dtype, Fortran order, data)."""
         shape, dtype, fortran, data = state[-4:]
+        if not isinstance(shape, tuple | list) or len(shape) > _MOST_AXES:
+            raise ValueError("an array whose shape is none")
         self.shape = tuple(int(size) for size in shape)
+        if not all(0 <= size < _MOST_ITEMS for size in self.shape):
+            raise ValueError("an array whose shape is none")
         self.dtype, self.type_name = dtype.numpy, dtype.name
         self._fortran = bool(fortran)
         if isinstance(data, str):
@@ -118,14 +140,13 @@ class PickledArray:
         if isinstance(data, Payload):
             data = b"".join(data.chunks(CHUNK_BYTES))
             self._check_size(len(data))
-        array = np.frombuffer(data, self.dtype)
-        return array.reshape(self.shape, order="F" if self._fortran else "C")
+        return array_of(data, self.dtype).reshape(self.shape, order="F" if self._fortran else "C")
 
     def _check_size(self, size):
         """Raise a ValueError if the content, of this many bytes or objects, is not the array's."""
         itemsize = 1 if self.dtype.kind == "O" else self.dtype.itemsize
         expected = math.prod(self.shape) * itemsize
-        if size != expected or min(self.shape, default=0) < 0:
+        if size != expected:
             raise ValueError(
                 f"array {list(self.shape)} of {self.dtype} has a content of {size}, not {expected}"
             )
@@ -140,7 +161,9 @@ class PickledDtype:
     """
 
     def __init__(self, spec: object, *_: object) -> None:
-        self.numpy, self.name = np.dtype("V1"), str(spec)
+        if type(spec) in (list, tuple, dict, set, frozenset):  # whose text may be without end
+            raise ValueError("a dtype without a name")
+        self.numpy, self.name = np.dtype("V1"), str(spec)[:_NAME]
         if match := re.fullmatch(r"[<>|=]?([fiubSUO])(\d*)", self.name):
             self.numpy = np.dtype(object) if match[1] == "O" else np.dtype(self.name)
             self.name = str(self.numpy)

@@ -6,6 +6,7 @@ Nothing here runs, or even looks up, what a pickle names.
 import sys
 from typing import Any
 
+from data_pipeline.pickles.keys import plain_dict
 from data_pipeline.pickles.pickled_array import Payload, PickledArray, PickledDtype
 
 
@@ -93,8 +94,8 @@ def _string_dtype(*_):
 
 def _encode(text, encoding="latin1"):
     """Stand-in for `_codecs.encode`, by which Python 3 writes bytes in protocols 0 to 2."""
-    if encoding not in ("latin1", "latin-1"):
-        raise ValueError(f"text encoded as {encoding!r}")
+    if not isinstance(encoding, str) or encoding not in ("latin1", "latin-1"):
+        raise ValueError("text in another encoding than latin1")
     return text if isinstance(text, Payload) else text.encode("latin1")
 
 
@@ -105,12 +106,12 @@ def _bytes(*_):
 
 def _dict(items=()):
     """Stand-in for dicts that differ from Python's in methods only."""
-    return dict(items)
+    return plain_dict(items)
 
 
 def _default_dict(_=None, items=()):
     """Stand-in for `defaultdict`; what it would make of a missing key does not matter."""
-    return dict(items)
+    return plain_dict(items)
 
 
 def _reconstruct_object(kind, _, state=None):

@@ -19,11 +19,13 @@ from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 import numpy as np
 
+from data_pipeline.one_line import one_line
 from data_pipeline.pickles.unpickle import ForbiddenGlobalError
 
 _MAGIC, _VERSION = 0x1950A86A20F9469CFC6C, 1001
 _BEGINNING = pickle.dumps(_MAGIC, 2)
 _MOST_AXES = 16
+_TIMES = 4  # values of all tensors, as multiples of those of the storages that they share
 _OPCODES = """
     PROTO STOP MARK GLOBAL REDUCE BUILD BINPERSID BINPUT LONG_BINPUT BINGET LONG_BINGET
     NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINUNICODE BINFLOAT
@@ -70,6 +72,18 @@ _GLOBALS = {
 }
 
 
+class _Bounded:
+    """A file that is asked for no more bytes than it has: a buffer is made for what is asked."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._size = file, os.fstat(file.fileno()).st_size
+        self.readline = file.readline
+
+    def read(self, size: int) -> bytes:
+        """Read some bytes, or what is left."""
+        return self._file.read(min(size, self._size - self._file.tell()))
+
+
 class _Reader(pickle._Unpickler):
     """The standard library's unpickler in Python, cut down to dicts of tensors."""
 
@@ -78,7 +92,7 @@ class _Reader(pickle._Unpickler):
     stack: list
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
-        super().__init__(file)
+        super().__init__(_Bounded(file))
         self._file, self._path = file, path
 
     def find_class(self, module: str, name: str) -> Any:
@@ -112,6 +126,20 @@ class _Reader(pickle._Unpickler):
         else:
             raise ValueError("a call of something that makes no tensor")
 
+    def load_setitem(self) -> None:
+        """Put an item into a dict; its key must be text: a hash of others may take for ever."""
+        self._check_names(self.stack[-2:-1])
+        pickle._Unpickler.dispatch[pickle.SETITEM[0]](self)
+
+    def load_setitems(self) -> None:
+        """Put items into a dict."""
+        self._check_names(self.stack[::2])
+        pickle._Unpickler.dispatch[pickle.SETITEMS[0]](self)
+
+    def _check_names(self, keys):
+        if not all(type(key) is str for key in keys):
+            raise ValueError("a dict whose keys are no text")
+
     def load_build(self) -> None:
         """Leave out what a dict has beside its items: versions of torch's modules."""
         self.stack.pop()
@@ -126,6 +154,8 @@ class _Reader(pickle._Unpickler):
         dispatch[getattr(pickle, _name)[0]] = pickle._Unpickler.dispatch[getattr(pickle, _name)[0]]
     dispatch[pickle.REDUCE[0]] = load_reduce
     dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
 
 
 def load(path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -156,7 +186,7 @@ def load(path: str | os.PathLike) -> dict[str, np.ndarray]:
             if file.tell() == path.stat().st_size and not isinstance(error, ValueError):
                 reason = f"is truncated: it ends after {file.tell()} bytes"
             else:
-                reason = f"is damaged at byte {file.tell()} ({error or type(error).__name__})"
+                reason = f"is damaged at byte {file.tell()} ({one_line(error)})"
             raise ValueError(f"{path}: {reason}; fetch or write it again") from None
 
 
@@ -170,8 +200,12 @@ def _load(file, path):
     ):
         raise ValueError("something else than a dict of tensors")
     storages = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
-    if not isinstance(keys, list) or sorted(keys) != sorted(storages):
+    named = isinstance(keys, list) and all(type(key) is str for key in keys)
+    if not named or sorted(keys) != sorted(storages):
         raise ValueError("storages that are not those of the tensors")
+    told = sum(math.prod(tensor.shape) for tensor in tensors.values())
+    if told > _TIMES * sum(storage.values for storage in storages.values()):
+        raise ValueError("tensors that are the same values again and again")
     values = {key: _read_storage(file, storages[key]) for key in keys}
     if file.read(1):
         raise ValueError("bytes after the last storage")

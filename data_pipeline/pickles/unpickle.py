@@ -17,6 +17,8 @@ from typing import Any, BinaryIO, ClassVar
 
 from data_pipeline import file_kinds
 from data_pipeline.class_names import decoded
+from data_pipeline.one_line import one_line
+from data_pipeline.pickles.keys import check_key, check_keys
 from data_pipeline.pickles.pickled_array import ByteText, Payload, PickledArray, PickledDtype
 from data_pipeline.pickles.stand_ins import (
     BUILTINS,
@@ -29,6 +31,7 @@ from data_pipeline.pickles.stand_ins import (
 
 PAYLOAD_BYTES = 1 << 20  # buffers at least this long stay in the file
 UNFRAMED_BYTES = 1 << 16  # buffers at least this long lie between frames
+NUMBER_BYTES = 1 << 8  # whole numbers of more are none that data hold, and slow to compute with
 
 # How a pickle of protocol 2 and above, or of a container in protocol 0 or 1, begins.
 _BEGINNING = re.compile(
@@ -36,6 +39,10 @@ _BEGINNING = re.compile(
 )
 
 _load_stop: Callable[[Any], None] = pickle._Unpickler.dispatch[pickle.STOP[0]]
+_load_keyed: dict[bytes, Callable[[Any], None]] = {
+    opcode: pickle._Unpickler.dispatch[opcode[0]]
+    for opcode in (pickle.SETITEM, pickle.SETITEMS, pickle.DICT, pickle.ADDITEMS, pickle.FROZENSET)
+}
 
 
 class ForbiddenGlobalError(ValueError):
@@ -136,6 +143,22 @@ class _Reader(pickle._Unpickler):
         self._file.seek(length, os.SEEK_CUR)
         self.append(Payload(self._path, start, length, utf8=opcode in _TEXT))
 
+    def load_long(self) -> None:
+        """Push a whole number that comes after its length, of 4 bytes."""
+        (length,) = struct.unpack("<i", self.read(4))
+        if not 0 <= length <= NUMBER_BYTES:
+            raise ValueError(f"a number of {length} bytes")
+        self.append(pickle.decode_long(self.read(length)))
+
+    def load_keyed(self, opcode: bytes) -> None:
+        """Put items into a dict or a set, if their keys are plain."""
+        if opcode == pickle.SETITEM:
+            check_key(self.stack[-2])
+        else:
+            pairs = opcode in (pickle.SETITEMS, pickle.DICT)
+            check_keys(self.stack[:: 2 if pairs else 1])
+        _load_keyed[opcode](self)
+
     def load_frame(self) -> None:
         """Skip a frame's header: frames only help to read ahead, and to tell damage."""
         self._check_frames(self._file.tell() - 1)
@@ -196,6 +219,9 @@ class _Reader(pickle._Unpickler):
     dispatch[pickle.STOP[0]] = load_stop
     dispatch[pickle.REDUCE[0]] = load_reduce
     dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.LONG4[0]] = load_long
+    for _opcode in _load_keyed:
+        dispatch[_opcode[0]] = lambda self, opcode=_opcode: self.load_keyed(opcode)
     for _opcode in _COUNTED:
         dispatch[_opcode[0]] = lambda self, opcode=_opcode: self.load_counted(opcode)
     for _name in _REFUSED:
@@ -265,5 +291,6 @@ def _fault(path, file, size, error):
         return "is damaged: a transfer as text changed its line ends; fetch it again, as binary"
     if position == size:
         return f"is truncated: it ends after {position} bytes, mid-pickle; {again}"
-    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    kind, said = type(error).__name__, one_line(error)
+    reason = kind if said == kind else f"{kind}: {said}"
     return f"is damaged at byte {position} ({reason}); {again}"

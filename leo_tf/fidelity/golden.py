@@ -2,15 +2,15 @@
 
 import copy
 import dataclasses
-import json
 import math
 import os
-import zipfile
-import zlib
 
 import numpy as np
 
 from data_pipeline import paths
+from data_pipeline.json_text import parsed
+from data_pipeline.one_line import one_line
+from data_pipeline.stored_arrays import in_npz, numbers
 from leo_tf.config.methods.leo import LEOSettings
 from leo_tf.config.settings import MANY
 
@@ -30,9 +30,6 @@ DTYPES = ("float64", "float32")
 # The settings of a record that count something.
 WHOLE = ("steps", *(field.name for field in dataclasses.fields(LEOSettings) if field.type is int))
 
-# What NumPy and JSON raise on files that are something else, or damaged.
-UNREADABLE = (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error)
-
 
 class GoldenFile:
     """A recorded run, read from an .npz file.
@@ -50,9 +47,9 @@ class GoldenFile:
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = path = paths.expand(path)
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                self.arrays = {name: archive[name] for name in archive.files}
-            self.config = json.loads(str(self.arrays.pop("config")))
+            stored = in_npz(path)
+            self.arrays = {name: numbers(path, each) for name, each in stored.items()}
+            self.config = parsed(str(self.arrays.pop("config")))
             if not isinstance(self.config, dict):
                 raise ValueError("its config is no JSON object")
         except FileNotFoundError:
@@ -61,8 +58,9 @@ class GoldenFile:
             ) from None
         except KeyError:
             raise ValueError(f"{path}: has no array 'config'; give a golden .npz") from None
-        except UNREADABLE as error:
-            raise ValueError(f"{path}: not a golden .npz file ({error})") from None
+        except (OSError, ValueError) as error:
+            why = one_line(str(error).removeprefix(f"{path}: "))
+            raise ValueError(f"{path}: not a golden .npz file ({why})") from None
         self._check_inputs()
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -160,10 +158,11 @@ class GoldenFile:
         if not finetuning:
             del expected["noise/finetuning_step_keep"]
         for name, shape in expected.items():
-            if list(self[name].shape) != shape:
+            found = list(self[name].shape)
+            if found != shape or self[name].dtype.kind not in "fiub":
                 raise ValueError(
-                    f"{self.path}: {name} has shape {list(self[name].shape)}, its support and "
-                    f"config ask for {shape}; record the file again"
+                    f"{self.path}: {name} has shape {found} of {self[name].dtype}, its support and "
+                    f"config ask for numbers {shape}; record the file again"
                 )
 
 

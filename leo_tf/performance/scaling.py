@@ -1,6 +1,5 @@
 """How the cost of an outer step grows: a benchmark of each size, in a process of its own."""
 
-import json
 import os
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data_pipeline import atomic
+from data_pipeline.json_text import parsed
 from leo_tf.performance import machine
 from leo_tf.performance.scaling_plot import draw
 from leo_tf.performance.scaling_report import page, short
@@ -114,7 +114,7 @@ def measure(sizes: Sizes, seconds: float, data_path: str | os.PathLike, memory: 
     failure = run_within(memory, command, _environment(data_path))
     if failure:
         return Row(sizes, failure=failure)
-    result = json.loads(output.read_text(encoding="utf-8"))
+    result = parsed(output.read_text(encoding="utf-8"))
     for name in SHOWN:
         if any(result["figures"][name][of] is None for of in QUARTILES):
             return Row(sizes, failure=f"{name} was not measured")

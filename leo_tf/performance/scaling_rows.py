@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from data_pipeline import atomic
+from data_pipeline.json_text import parsed
 
 # The figures of the benchmark that tables and plots show.
 SHOWN = (
@@ -121,7 +122,7 @@ def read(path: str | os.PathLike) -> list[Row]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
     try:
-        kept = json.loads(Path(path).read_text(encoding="utf-8"))
+        kept = parsed(Path(path).read_text(encoding="utf-8"))
         return [_row(flat, kept["machine"]) for flat in kept["rows"]]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not what leo_tf.scaling writes ({error!r})") from None

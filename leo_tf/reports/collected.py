@@ -18,7 +18,7 @@ from leo_tf.training.run_folder import RunFolder, read_json
 
 RETEST = "give the command of the run again, which tests again"
 OTHER = "read it with the version that wrote it, or take the folder away"
-UNREADABLE = (OSError, ValueError, RecursionError)  # of JSON: nested without end, too
+UNREADABLE = (OSError, ValueError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,8 +181,6 @@ def _or_fault(faults: list[str], folder: RunFolder, read) -> Any:
 
 def _line(folder: Path, error: BaseException) -> str:
     """Say in a line what is wrong with a file, whatever found it."""
-    if isinstance(error, RecursionError):
-        return f"{folder}: its JSON is nested without end; {RETEST}"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: cannot be read ({error.strerror}); make it readable"
     return " ".join(str(error).split())

@@ -1,6 +1,5 @@
 """Learning curves: what a run's metrics.csv tells of its validations."""
 
-import csv
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -45,7 +44,7 @@ def read(folder: RunFolder) -> Curve | None:
     """
     try:
         header, rows = read_rows(folder.metrics)
-    except (OSError, ValueError, csv.Error) as error:
+    except OSError as error:
         raise ValueError(f"{folder.metrics}: cannot be read ({error}); {REMEDY}") from None
     column = next((name for name in COLUMNS if name in header), None)
     if not header or column is None:

@@ -4,7 +4,6 @@ card.json is for programs: `data_pipeline.cards` reads it, and a run keeps its "
 is for people, and sheet.png shows samples. Equal embeddings have equal cards.
 """
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from data_pipeline import atomic, cards, paths
 from data_pipeline.datasets import load_split
 from data_pipeline.images.embedding import FILES
 from data_pipeline.images.record import Embedded
+from data_pipeline.json_text import parsed
 from data_pipeline.version import __version__
 from leo_tf.reports import embedding_accuracy, embedding_page, sample_sheet
 from leo_tf.training.run_folder import write_json
@@ -86,7 +86,7 @@ def _samples(folder: Path, shown: Mapping[str, Sequence[str]]) -> dict[str, dict
     }
     with open(folder / FILES, encoding="utf-8") as lines:
         for line in lines:
-            split, name, file = json.loads(line)
+            split, name, file = parsed(line)
             files = found[split].get(name)
             if files is not None and len(files) < sample_sheet.SAMPLES:
                 files.append(file)

@@ -17,6 +17,7 @@ import numpy as np
 from data_pipeline import file_kinds, released_format
 from data_pipeline.class_names import as_texts, class_name
 from data_pipeline.embeddings import check_rows
+from data_pipeline.stored_arrays import in_npy, numbers
 
 CLASS, FILE = "class", "file"  # columns of a .csv that are no numbers
 NPY_LABELS = "Save the class of each row as NAME_labels.npy beside NAME.npy"
@@ -67,14 +68,8 @@ def _npy(path):
 
 
 def _array(path):
-    """Read an .npy, which may hold no objects: reading these would run what is in them."""
-    try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        kind = file_kinds.describe(path, "a NumPy .npy file")
-        if "allow_pickle" in str(error):
-            kind = "an array of Python objects, which is not read; save text or numbers"
-        raise ValueError(f"{path}: is {kind or 'damaged, or no .npy'}") from None
+    """Read an .npy, in which nothing is run."""
+    return numbers(path, in_npy(path))
 
 
 def _csv(path):

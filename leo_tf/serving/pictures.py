@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from data_pipeline import cards
+from data_pipeline.json_text import parsed
 from leo_tf.startup import import_quietly
 
 BATCH = 32
@@ -72,7 +73,7 @@ def _forward(backbone, views, fitted: Sequence[np.ndarray], what):
 def _backbone(description):
     from data_pipeline.images import backbones
 
-    return backbones.of_description(json.loads(description))
+    return backbones.of_description(parsed(description))
 
 
 @functools.lru_cache(maxsize=12)

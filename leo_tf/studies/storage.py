@@ -1,7 +1,6 @@
 """Where the study of a search lies: a journal in its folder, or a database."""
 
 import contextlib
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from data_pipeline import process
+from data_pipeline.json_text import parsed
 from leo_tf.studies.search import JOURNAL, RECORD
 
 
@@ -59,7 +59,7 @@ def _check_journal(path):
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
-                whole = line.endswith(b"\n") and isinstance(json.loads(line), dict)
+                whole = line.endswith(b"\n") and isinstance(parsed(line), dict)
             except ValueError:
                 whole = False
             if not whole:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline import atomic, paths
+from data_pipeline.json_text import parsed
 from leo_tf.config import Config, config_from_flat
 from leo_tf.config.experiments import EARLY_STOPPING
 
@@ -185,7 +186,7 @@ class RunFolder:
         config = self.written()[0]
         return (
             config
-            if config.flat().keys() - json.loads(self.config.read_text(encoding="utf-8"))
+            if config.flat().keys() - parsed(self.config.read_text(encoding="utf-8"))
             else None
         )
 
@@ -217,7 +218,7 @@ class RunFolder:
           ValueError: one line, if it cannot be read.
         """
         try:
-            theirs = json.loads(self.config.read_text(encoding="utf-8"))
+            theirs = parsed(self.config.read_text(encoding="utf-8"))
             beside = {name: theirs.pop(name, old) for name, old in BESIDE.items()}
             if beside["format"] > FORMAT:
                 raise ValueError(
@@ -262,7 +263,7 @@ def check_saved_model(folder: str | os.PathLike | None) -> None:
 def read_json(path: str | os.PathLike, remedy: str) -> dict[str, Any]:
     """Read a JSON object; ValueError, one line with the remedy, if a file holds something else."""
     try:
-        values = json.loads(paths.expand(path).read_text(encoding="utf-8"))
+        values = parsed(paths.expand(path).read_text(encoding="utf-8"))
     except ValueError:
         values = None
     if not isinstance(values, dict):
