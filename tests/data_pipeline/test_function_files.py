@@ -49,7 +49,7 @@ def test_the_digest_tells_every_value_apart_and_no_type_of_file(tmp_path):
         ({"y": np.where(X > 4, np.nan, X)}, "y holds NaN or infinite values; take them out"),
         ({"y": 1e39 * X}, "y holds 5e+39, too large for float32; scale it"),
         ({"x": X.astype(str)}, "x must hold numbers, not <U"),
-        ({"x": X.astype(object)}, "not an .npz file of plain arrays"),
+        ({"x": X.astype(object)}, "x must hold numbers, not object"),
         (
             {"x": X[:, :5], "y": X[:, :5]},
             "its functions have 5 points, --points=5 to adapt to and one to predict need 6; give ",

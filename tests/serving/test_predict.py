@@ -305,7 +305,7 @@ FAULTS = {
     "whole numbers": (lambda f: saved(f, ROWS.astype(int), [1, 2, 3]), "int64"),
     "one row": (lambda f: saved(f, ROWS[0], ["a"] * 4), "[4]"),
     "zero": (lambda f: saved(f, 0 * ROWS, ["a", "b", "b"]), "row 0", "zero"),
-    "objects": (objects, "Python objects"),
+    "objects": (objects, "an array of objects"),
 }
 
 
