@@ -77,7 +77,9 @@ class StoredArray:
                 array = unpickle.loads(file.read(), self._path)
                 array = array.to_numpy() if hasattr(array, "to_numpy") else np.empty(())
                 if array.dtype.kind != "O" or array.shape != self.shape:
-                    raise ValueError("an array of objects that are not as its header says; save numbers")
+                    raise ValueError(
+                        "an array of objects that are not as its header says; save numbers"
+                    )
                 return array
             return self._read(file, self.shape, "F" if self._fortran else "C")
 

@@ -129,12 +129,12 @@ class _Reader(pickle._Unpickler):
     def load_setitem(self) -> None:
         """Put an item into a dict; its key must be text: a hash of others may take for ever."""
         self._check_names(self.stack[-2:-1])
-        pickle._Unpickler.dispatch[pickle.SETITEM[0]](self)
+        pickle._Unpickler.dispatch[pickle.SETITEM[0]](self)  # type: ignore[arg-type]
 
     def load_setitems(self) -> None:
         """Put items into a dict."""
         self._check_names(self.stack[::2])
-        pickle._Unpickler.dispatch[pickle.SETITEMS[0]](self)
+        pickle._Unpickler.dispatch[pickle.SETITEMS[0]](self)  # type: ignore[arg-type]
 
     def _check_names(self, keys):
         if not all(type(key) is str for key in keys):
