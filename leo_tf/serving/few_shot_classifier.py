@@ -14,6 +14,7 @@ from data_pipeline import cards
 from data_pipeline.embeddings import check_rows
 from leo_tf.serving import labels, parameters, served
 from leo_tf.serving.pretrained import card, names
+from leo_tf.serving.support import laid_out
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
@@ -160,7 +161,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
                 f"{_of(model.about.get('backbone'))}; embed with what it was trained on, or give "
                 "another model"
             )
-        support, present = _support(X, codes, len(classes))
+        support, present = laid_out(X, codes)
         fitted = model.fit(support, None if present.all() else present)
         if not all(np.isfinite(each).all() for each in fitted if each.dtype.kind == "f"):
             raise ValueError(
@@ -197,15 +198,6 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             row = int((~answered).argmax())
             raise ValueError(f"{self.model}: has no finite answer to row {row} of X")
         return scores
-
-
-def _support(X, codes, way):
-    """Lay examples out by class: [way, shot, dim], zero where a class has fewer, and the mask."""
-    order, counts = np.argsort(codes, kind="stable"), np.bincount(codes, minlength=way)
-    present = np.arange(counts.max()) < counts[:, np.newaxis]
-    support = np.zeros([way, counts.max(), X.shape[1]], np.float32)
-    support[present] = X[order]
-    return support, present
 
 
 def _of(backbone):

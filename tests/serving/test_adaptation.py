@@ -8,7 +8,8 @@ from tiny import DIM
 from leo_tf import FewShotClassifier
 from leo_tf.config import make_config
 from leo_tf.serving.adaptation import SteppedLEO, is_leo
-from leo_tf.serving.demo.answers import drawn, laid_out
+from leo_tf.serving.demo.answers import drawn
+from leo_tf.serving.support import laid_out
 
 SETTINGS = {"num_latents": 4, "inner_unroll_length": 2, "finetuning_unroll_length": 3}
 

@@ -12,6 +12,7 @@ from leo_tf.serving.adaptation import Adaptation
 from leo_tf.serving.demo.asked import Asked
 from leo_tf.serving.demo.kinds import Kind
 from leo_tf.serving.few_shot_classifier import FewShotClassifier
+from leo_tf.serving.support import laid_out
 
 KEPT = 16  # support sets whose adaptation is kept for the next query: as many as tabs draw at once
 
@@ -21,6 +22,7 @@ class Adapted(NamedTuple):
 
     classifiers: dict[str, FewShotClassifier]  # by model
     steps: Adaptation | None  # of LEO
+    drawn: dict[str, Any] | None  # the same as the page draws it
 
 
 class Answers:
@@ -46,18 +48,17 @@ class Answers:
           ValueError: one line about the picture, or an answer that is not finite.
         """
         adapted = self._adapted(asked)
-        steps = None if adapted.steps is None else drawn(adapted.steps)
         query = asked.embedding
         if asked.picture is not None:
             query = self._kind.embed(asked.picture)
         if query is None:
-            return {"steps": steps}
+            return {"steps": adapted.drawn}
         of_methods = {
             model: classifier.predict_proba(query[np.newaxis])[0].tolist()
             for model, classifier in adapted.classifiers.items()
         }
         return {
-            "steps": steps,
+            "steps": adapted.drawn,
             "of_steps": self._of_steps(adapted, query),
             "of_methods": of_methods,
         }
@@ -70,7 +71,8 @@ class Answers:
             names = [each.model for each in self._kind.methods if each.model != self._kind.leo]
             given = asked.examples, asked.labels
             fitted = {name: FewShotClassifier(name).fit(*given) for name in names}
-            found = Adapted(fitted, self._steps(asked))
+            steps = self._steps(asked)
+            found = Adapted(fitted, steps, steps and drawn(steps))
         self._kept[key] = found
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
@@ -90,15 +92,6 @@ class Answers:
         if not np.isfinite(found).all():
             raise ValueError(f"{self._kind.leo} has no finite answer; take other examples")
         return found.tolist()
-
-
-def laid_out(examples: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return examples by class, [way, shot, dim], zero where a class has fewer, and the mask."""
-    counts = np.bincount(labels)
-    present = np.arange(counts.max()) < counts[:, np.newaxis]
-    support = np.zeros([*present.shape, examples.shape[1]], np.float32)
-    support[present] = examples[np.argsort(labels, kind="stable")]
-    return support, present
 
 
 def drawn(steps: Adaptation) -> dict[str, Any]:

@@ -7,7 +7,7 @@
 const $ = (id) => document.getElementById(id);
 const TAB = Array.from(crypto.getRandomValues(new Uint32Array(4)), (each) => each.toString(36)).join("-");
 const COLOURS = 10;
-const STROKE = 26; // of the board's 400 pixels: about as thick as letters are
+const STROKE = 21; // of the board's 320 pixels: about as thick as letters are
 const KINDS = { drawings: "Drawings", photos: "Photos" };
 
 const state = {
@@ -134,9 +134,9 @@ function place(event) {
 function paint() {
   pen.clearRect(0, 0, canvas.width, canvas.height);
   Object.assign(pen, { lineWidth: STROKE, lineCap: "round", lineJoin: "round", strokeStyle: "#000", fillStyle: "#000" });
-  if (stamp instanceof Image) pen.drawImage(stamp, 40, 40, canvas.width - 80, canvas.height - 80);
+  if (stamp instanceof Image) pen.drawImage(stamp, 32, 32, canvas.width - 64, canvas.height - 64);
   if (typeof stamp === "string") {
-    Object.assign(pen, { font: "260px sans-serif", textAlign: "center", textBaseline: "middle" });
+    Object.assign(pen, { font: "208px sans-serif", textAlign: "center", textBaseline: "middle" });
     pen.fillText(stamp, canvas.width / 2, canvas.height / 2, canvas.width - 40);
   }
   for (const points of strokes) {
@@ -298,6 +298,7 @@ async function takeAlphabet(alphabet) {
   const letters = shuffled(alphabet.letters).slice(0, 5);
   const fresh = { ...newSet(), classes: letters.map((each) => newClass(each.name)) };
   state.sets.drawings = fresh;
+  changed();
   clear();
   for (const [i, letter] of letters.entries()) {
     const [url] = letter.pictures;
@@ -379,7 +380,7 @@ function rowOf(each, row, methods) {
     element("span", { class: "examples" }, ...(examples.length ? examples : ["no example yet"])),
     ...(set().classes.length > state.limits.ways[0] ? [remove] : []));
   const cells = methods.map(({ model, title }) =>
-    element("td", { class: "p", "data-model": model }, element("span", { class: "name" }, title), element("b", {}), element("span", { class: "bar", "aria-hidden": true }, element("span"))));
+    element("td", { class: "p", "data-model": model }, element("span", { class: "name" }, title), element("b", {}, "–"), element("span", { class: "bar", "aria-hidden": true }, element("span"))));
   const found = element("tr", { id: `row-${row}` }, element("th", { scope: "row" }, head), ...cells);
   found.style.setProperty("--own", own(row));
   takesFiles(found, (files) => addFiles(row, files));
@@ -411,9 +412,9 @@ function ofModel(answer, model) {
 
 function showCell(row, model, value, best) {
   const cell = document.querySelector(`#row-${row} [data-model="${model}"]`);
-  if (!cell) return;
-  cell.dataset.value = value ?? "";
   cell.classList.toggle("best", Boolean(best && value !== null));
+  if (cell.dataset.value === String(value ?? "")) return;
+  cell.dataset.value = value ?? "";
   cell.querySelector("b").textContent = value === null ? "–" : percent(value);
   cell.querySelector(".bar span").style.transform = `scaleX(${value ?? 0})`;
 }
@@ -434,8 +435,13 @@ function showSteps(answer, leo) {
   $("at").textContent = `${state.step}: ${stepName(state.step)}`;
   const column = $(`of-${leo}`);
   if (column) column.firstChild.textContent = state.step === last() ? "LEO" : `LEO, ${stepName(state.step)}`;
-  drawPlane(answer);
-  drawLosses(answer);
+  const names = answer.rows.map((row) => set().classes[row].name);
+  const these = JSON.stringify([state.step, names, answer.rows, answer.steps]);
+  if (these !== showSteps.drawn) {
+    drawPlane(answer);
+    drawLosses(answer);
+    showSteps.drawn = these; // a stroke changes neither
+  }
   drawChances(answer);
 }
 
@@ -571,10 +577,10 @@ function choose(kind) {
   state.kind = kind;
   problem(null);
   say("");
-  if (kind === "drawings") drawn();
-  since = null;
   state.step = last();
   render();
+  if (kind === "drawings") drawn();
+  since = null;
   open(kind);
   ask();
 }
@@ -594,8 +600,8 @@ function listen() {
   $("more").addEventListener("click", addClass);
   $("over").addEventListener("click", () => {
     state.sets[state.kind] = newSet();
-    if (state.kind === "drawings") clear();
     changed();
+    if (state.kind === "drawings") clear();
   });
   $("step").addEventListener("input", (event) => {
     stop();
