@@ -45,7 +45,7 @@ def serve(port: int, browser: bool) -> None:
 
 def _listening(port):
     """Return a socket of this machine's own that takes connections."""
-    # With the protocol named, asyncio turns Nagle's algorithm off: else, an answer's body would wait
+    # With the protocol named, asyncio turns Nagle's algorithm off: else, an answer's body waits
     # 40 ms for the browser to acknowledge its headers.
     found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # On Windows the option would share the port with another program.
