@@ -433,8 +433,8 @@ function showSteps(answer, leo) {
   $("step").value = state.step;
   $("step").setAttribute("aria-valuetext", stepName(state.step));
   $("at").textContent = `${state.step}: ${stepName(state.step)}`;
-  const column = $(`of-${leo}`);
-  if (column) column.firstChild.textContent = state.step === last() ? "LEO" : `LEO, ${stepName(state.step)}`;
+  const now = state.step === last() ? "LEO" : `LEO, ${stepName(state.step)}`;
+  for (const each of document.querySelectorAll(`#of-${leo} > span, [data-model="${leo}"] > .name`)) each.textContent = now;
   const names = answer.rows.map((row) => set().classes[row].name);
   const these = JSON.stringify([state.step, names, answer.rows, answer.steps]);
   if (these !== showSteps.drawn) {
@@ -480,12 +480,13 @@ function drawPlane(answer) {
   const trails = answer.rows.flatMap((row, i) => {
     const points = told.codes.map((codes) => at(codes[i]));
     const [x, y] = points[now];
+    const before = x > WIDE - 75 || (points[0][0] > x && x > 75); // the name, not to lie on the trail
     return [
       svg("path", { class: "line far", row, d: path(points) }),
       svg("path", { class: "line", row, d: path(points.slice(0, now + 1)) }),
       svg("circle", { class: "dot", row, r: 2.5, cx: points[0][0], cy: points[0][1] }),
       svg("circle", { class: "dot code", row, r: 6, cx: x, cy: y }),
-      svg("text", { class: "label halo", row, x: x + (x > WIDE - 75 ? -9 : 9), y: y + 4, "text-anchor": x > WIDE - 75 ? "end" : "start" }, short(set().classes[row].name)),
+      svg("text", { class: "label halo", row, x: x + (before ? -9 : 9), y: y + 4, "text-anchor": before ? "end" : "start" }, short(set().classes[row].name)),
     ];
   });
   const parts = [svg("rect", { class: "axis", x: 0.5, y: 0.5, width: WIDE - 1, height: HIGH - 1 }), ...trails];
