@@ -1,6 +1,6 @@
 """Environments in which this project is tried and packed: `make matrix`, `make dist`.
 
-nox -s "smoke(3.12, 2.21)" tries one of the matrix; those whose Python is missing are skipped.
+nox -s "smoke(3.12, 2.20)" tries one of the matrix; those whose Python is missing are skipped.
 nox -s lowest tries the lowest versions that requirements.txt permits.
 nox -s dist makes wheel and sdist of the commit, checked, in dist/.
 """
@@ -16,7 +16,7 @@ import nox
 
 TOP = Path(__file__).parent
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
-TENSORFLOWS = ("2.21",)
+TENSORFLOWS = ("2.19", "2.20", "2.21")
 NOT_BUILT = {("3.13", "2.19")}  # TensorFlow has no wheel of these
 MATRIX = [pair for pair in itertools.product(PYTHONS, TENSORFLOWS) if pair not in NOT_BUILT]
 MEBIBYTES = 60  # of the wheel, at most

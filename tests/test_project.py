@@ -82,7 +82,7 @@ def test_wheel_metadata(wheel):
     required = metadata.get_all("Requires-Dist")
     assert metadata["License-Expression"] == "Apache-2.0"
     assert {"LICENSE", "NOTICE"} < set(metadata.get_all("License-File"))
-    assert "tensorflow<2.22,>=2.21" in required
+    assert "tensorflow<2.22,>=2.19" in required
     assert "tensorflow-probability[tf]<0.26,>=0.25" in required
     assert not [r for r in required if r.startswith(("pytest", "ruff"))]
     assert [r for r in required if r.startswith("fonttools") and "fonts" in r]
