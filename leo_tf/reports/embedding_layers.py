@@ -4,6 +4,8 @@ All layers are embedded in one pass over a sample of the pictures. Classes of tr
 from, and those of val judged on: the test classes decide nothing.
 """
 
+import contextlib
+import io
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -31,7 +33,8 @@ from leo_tf.training.run_folder import RunFolder
 MOST_CLASSES, MOST_PICTURES = 64, 60  # of a split, and of a class
 MOST_NUMBERS = 1 << 28  # of all layers of all pictures, a gigabyte
 TRIED = 4  # layers that LEO is trained at, besides the backbone's own
-STEPS, VALIDATIONS, QUERIES = 600, 6, 15
+STEPS, QUERIES = 600, 15
+VALIDATIONS = 30  # of few classes, LEO is at its best within some tens of steps
 EPISODES, SEED = 1000, 1  # of the judgement; the seed is not that of the validations
 SHOT = SHOTS[0]
 
@@ -147,8 +150,10 @@ def _leo(found, part, steps) -> Accuracy:
     config = make_config(dataset="layers", steps=steps, validate_every=every, **sizes)
     classifier = experiment.make(config, train)
     with tempfile.TemporaryDirectory() as folder:
+        splits = Splits(train, val, val)
         try:
-            experiment.train(config, RunFolder(folder), Splits(train, val, val), classifier)
+            with contextlib.redirect_stdout(io.StringIO()):  # a line for each validation
+                experiment.train(config, RunFolder(folder), splits, classifier)
         except InterruptedRunError:  # the run goes with its folder, so that nothing is saved
             raise KeyboardInterrupt from None
     queries = default_queries(val, SHOT)

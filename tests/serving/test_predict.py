@@ -348,3 +348,28 @@ def test_links_and_names_of_any_bytes(drawn, tmp_path, predict):
     assert [line["true_class"] for line in lines] == [""]
     assert "taken for what" not in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "1 query left out" in printed
+
+
+@pytest.mark.long
+def test_a_run_classifies_files_of_a_data_set(finished_run, data_path, predict):
+    from data_pipeline.datasets import load_split
+    from leo_tf import FewShotClassifier
+
+    file = data_path / "tiny" / "center" / "test_embeddings.pkl"
+    model = finished_run[1]
+    _, printed, lines = predict(model=model, support=file, queries=file, shot=3)
+    test = load_split(data_path, "tiny", "center", "test")
+    assert len(lines) == len(test) - 3 * test.num_classes
+    assert "not calibrated" not in printed and "queries left out" in printed
+    row_of = {}
+    for name, count in zip(test.class_names, test.counts, strict=True):
+        row_of |= {f"test-{name}-{name}_{i:05d}.jpg": (name, i) for i in range(count)}
+    queried = [row_of[line["file"]] for line in lines]
+    assert [line["true_class"] for line in lines] == [name for name, _ in queried]
+    used = sorted(set(row_of.values()) - set(queried))
+    taught = np.stack([test.of_class(name)[i] for name, i in used])
+    asked = np.stack([test.of_class(name)[i] for name, i in queried])
+    classifier = FewShotClassifier(model).fit(taught, [name for name, _ in used])
+    told = [[float(line[f"probability of {name}"]) for name in test.class_names] for line in lines]
+    np.testing.assert_allclose(told, classifier.predict_proba(asked), atol=2e-5)
+    assert np.mean([line["class"] == line["true_class"] for line in lines]) > 2 / test.num_classes
