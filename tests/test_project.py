@@ -27,6 +27,7 @@ DISTRIBUTION = {
     "PIL": "pillow",
     "resvg_py": "resvg-py",
 }
+BROUGHT = {"ml_dtypes": "tensorflow", "tomli": "pytest"}  # to tests alone, by what they require
 
 
 @pytest.fixture(scope="module")
@@ -103,32 +104,43 @@ def test_every_command_leads_to_a_function(wheel):
         assert re.search(rf"^def {function}\(argv.* = None\)", source, re.MULTILINE), target
 
 
-def third_party_imports():
-    """Yield (file, top-level name) of every absolute import in the two packages."""
-    for package in PACKAGES:
-        for file in (TOP / package).rglob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                names = []
-                if isinstance(node, ast.Import):
-                    names = [alias.name for alias in node.names]
-                elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                    names = [node.module]
-                for name in names:
-                    top = name.split(".")[0]
-                    if top not in sys.stdlib_module_names and top not in PACKAGES:
-                        yield file, top
+def third_party_imports(folders, own):
+    """Yield (file, top-level name) of every absolute import below folders that is not our own."""
+    for file in (file for folder in folders for file in (TOP / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module]
+            for top in {name.split(".")[0] for name in names}:
+                if top not in sys.stdlib_module_names and top not in own:
+                    yield file, top
+
+
+def undeclared(imports, requirements):
+    """Return the {(file, top-level name)} whose distribution no line of requirements names."""
+    lines = [re.match(r"[\w-]+", line) for line in requirements]
+    declared = {line.group().replace("_", "-") for line in lines if line}
+    return {
+        (str(file.relative_to(TOP)), name)
+        for file, name in imports
+        if DISTRIBUTION.get(name, name).lower().replace("_", "-") not in declared
+    }
 
 
 def test_every_imported_package_is_required(wheel):
     metadata = email.message_from_string(metadata_file(wheel, "METADATA"))
-    requirements = metadata.get_all("Requires-Dist")
-    declared = {re.match(r"[\w-]+", line).group().replace("_", "-") for line in requirements}
-    missing = {
-        (str(file.relative_to(TOP)), name)
-        for file, name in third_party_imports()
-        if DISTRIBUTION.get(name, name).lower().replace("_", "-") not in declared
-    }
-    assert missing == set()
+    imports = third_party_imports(PACKAGES, PACKAGES)
+    assert undeclared(imports, metadata.get_all("Requires-Dist")) == set()
+
+
+def test_what_tests_import_is_in_a_fresh_environment():
+    helpers = {path.stem for path in (TOP / "tests").rglob("*.py")}
+    files = [TOP / name for name in ("requirements.txt", "requirements-dev.txt")]
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    imports = third_party_imports(["tests"], {*PACKAGES, *helpers, "tests", *BROUGHT})
+    assert undeclared(imports, lines) == set()
 
 
 def test_doors_files_and_functions_stay_short():
