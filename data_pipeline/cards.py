@@ -1,9 +1,12 @@
 """The card of a folder of embeddings: what made them, beside the files of the splits."""
 
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from data_pipeline import atomic
 from data_pipeline.json_text import parsed
 
 CARD = "card.json"
@@ -25,6 +28,13 @@ def read(folder: str | os.PathLike) -> dict[str, Any] | None:
     if not isinstance(card, dict):
         raise ValueError(f"{path}: is damaged; embed the pictures again, or remove it")
     return card
+
+
+def write(folder: str | os.PathLike, card: Mapping[str, Any]) -> None:
+    """Write the card of a folder, whole or not at all."""
+    text = json.dumps(card, indent=2, allow_nan=False)
+    with atomic.writer(Path(folder) / CARD) as file:
+        file.write(text.encode() + b"\n")
 
 
 def backbone(folder: str | os.PathLike) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """What pictures of classes become: embeddings, the network that made them, and samples to look at.
 
-A folder of built data has embeddings/<dataset>/center/<split>_embeddings.pkl; network.npz, the
+A folder of built data has embeddings/<dataset>/center/<split>_embeddings.pkl and card.json, which
+says which network made them, so that models trained on them take pictures; network.npz, the
 network's weights (`backbones.load`); pictures.npz, the first `KEPT` pictures of each class, as
 labels [classes] and pictures [classes, KEPT, side, side]; and sheet.png, more of them to look at.
 """
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_pipeline import atomic, released_format
+from data_pipeline import atomic, cards, released_format
 from data_pipeline.embeddings import EmbeddingSet
 from data_pipeline.images import pictures
 
@@ -104,6 +105,8 @@ def write_all(
             f"{path}: {embeddings.num_classes} classes, {len(embeddings)} images, "
             f"dim {embeddings.dim}"
         )
+    of_package = {**backbone.description(), "weights": wide_resnet_file.weights_of_package(dataset)}
+    cards.write(target, {"name": dataset, "backbone": of_package})
     written = [*target.glob("*.pkl"), *output.glob("*.npz"), *output.glob("*.png")]
     total = sum(path.stat().st_size for path in written)
     if total > LARGEST_TOTAL:

@@ -94,6 +94,11 @@ def middle(depth: int) -> str:
     return f"{block}_middle" if convolutions % 2 else block
 
 
+def weights_of_package(name: str) -> str:
+    """Return how the weights of "glyphs" or "icons" are named, wherever the package is."""
+    return f"package:{name}"
+
+
 def load_named(name: str, weights: str | None = None) -> Network:
     """Return the network of a backbone "glyphs", "icons" or "wrn-D-W".
 
@@ -103,7 +108,7 @@ def load_named(name: str, weights: str | None = None) -> Network:
     ink = not name.startswith("wrn-")
     if not ink:
         named(name)
-    own = f"package:{name}" if ink else None
+    own = weights_of_package(name) if ink else None
     if weights is None and not ink:
         raise FileNotFoundError(
             f"{name}: has no weights of its own; name those of a training, --weights=network.npz"

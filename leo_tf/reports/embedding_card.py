@@ -16,7 +16,7 @@ from data_pipeline.images.record import Embedded
 from data_pipeline.json_text import parsed
 from data_pipeline.version import __version__
 from leo_tf.reports import embedding_accuracy, embedding_page, sample_sheet
-from leo_tf.training.run_folder import write_json
+from leo_tf.training.run_folder import without_non_finite
 
 if TYPE_CHECKING:
     from leo_tf.reports.layer_comparison import Comparison
@@ -50,7 +50,7 @@ def write_card(
     for name, data in ((SHEET, sheet), (PAGE, text.encode())):
         with atomic.writer(folder / name) as file:
             file.write(data)
-    write_json(folder / cards.CARD, card)  # the last: where it is, the card is whole
+    cards.write(folder, without_non_finite(card))  # the last: where it is, the card is whole
     yield from (f"{SPLIT}: {each}" for each in measured)
     if layers:
         yield str(layers)

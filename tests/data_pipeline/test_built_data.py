@@ -32,11 +32,13 @@ def test_the_kept_network_gives_the_shipped_embeddings(dataset, tmp_path):
 
 
 @pytest.mark.parametrize("dataset", BUILT)
-def test_a_data_set_is_its_backbone_s_embedding(dataset):
+def test_a_data_set_is_its_backbone_s_embedding(dataset, tmp_path):
     backbone = backbones.load(dataset)
     assert (backbone.size, backbone.channels, backbone.fit) == (24, 1, "ink")
     assert (backbone.layer, backbone.grid, backbone.dim) == ("group3_block1_middle", 2, 512)
     assert backbone.weights == f"package:{dataset}"
+    for split in ("train", "val", "test"):
+        assert load_split(tmp_path, dataset, split=split).backbone == backbone.description()
 
 
 class Drawn(NamedTuple):
@@ -62,6 +64,8 @@ def test_what_is_built_is_of_the_network_that_is_kept(tmp_path):
     classes = {split: drawn(split) for split in ("train", "val", "test")}
     building.write_all(tmp_path, "icons", classes, seed=1, epochs=1, columns=4)
     backbone = backbones.load("icons", str(tmp_path / "network.npz"))
+    told = {**backbone.description(), "weights": "package:icons"}
+    assert load_split(tmp_path / "embeddings", "icons").backbone == told
     for split, members in classes.items():
         embeddings = load_split(tmp_path / "embeddings", "icons", split=split)
         for each in members:
