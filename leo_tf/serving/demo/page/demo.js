@@ -480,13 +480,15 @@ function drawPlane(answer) {
   const trails = answer.rows.flatMap((row, i) => {
     const points = told.codes.map((codes) => at(codes[i]));
     const [x, y] = points[now];
-    const before = x > WIDE - 75 || (points[0][0] > x && x > 75); // the name, not to lie on the trail
+    const name = short(set().classes[row].name);
+    const wide = 14 + 8 * name.length;
+    const before = x > WIDE - wide || (points[0][0] > x && x > wide); // the name, not to lie on the trail
     return [
       svg("path", { class: "line far", row, d: path(points) }),
       svg("path", { class: "line", row, d: path(points.slice(0, now + 1)) }),
       svg("circle", { class: "dot", row, r: 2.5, cx: points[0][0], cy: points[0][1] }),
       svg("circle", { class: "dot code", row, r: 6, cx: x, cy: y }),
-      svg("text", { class: "label halo", row, x: x + (before ? -9 : 9), y: y + 4, "text-anchor": before ? "end" : "start" }, short(set().classes[row].name)),
+      svg("text", { class: "label halo", row, x: x + (before ? -9 : 9), y: y + 4, "text-anchor": before ? "end" : "start" }, name),
     ];
   });
   const parts = [svg("rect", { class: "axis", x: 0.5, y: 0.5, width: WIDE - 1, height: HIGH - 1 }), ...trails];
