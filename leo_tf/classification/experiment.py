@@ -23,6 +23,7 @@ from leo_tf.config.experiments import EARLY_STOPPING
 from leo_tf.config.methods import own
 from leo_tf.meta.classifier import Classifier
 from leo_tf.training import strategy
+from leo_tf.training.alone import released
 from leo_tf.training.claims import claim
 from leo_tf.training.ending import conclude, no_result_if_diverged
 from leo_tf.training.fit import compile_model, fit
@@ -32,6 +33,7 @@ from leo_tf.training.run_state import RunState
 from leo_tf.training.validation import NoValidation
 
 
+@released()
 def train_and_test(
     config: Config,
     folder: RunFolder,
@@ -51,9 +53,8 @@ def train_and_test(
       The result, as in the folder's result.json.
 
     Raises:
-      FileNotFoundError, ValueError: one line about the data or the folder.
-      EpisodeSizeError: if a split is too small.
-      InterruptedRunError: on Ctrl-C or SIGTERM.
+      FileNotFoundError, ValueError, OSError: one line about the data or the folder.
+      EpisodeSizeError: if a split is too small; InterruptedRunError: on Ctrl-C or SIGTERM.
     """
     splits = splits or inputs.load(config)
     if config.experiment.models and stopped is None:

@@ -35,6 +35,7 @@ from leo_tf.regression.model import LEORegressor, maml_regressor
 from leo_tf.regression.result import measure
 from leo_tf.regression.stream import held_out_functions, held_out_tasks, training_steps
 from leo_tf.training import strategy
+from leo_tf.training.alone import released
 from leo_tf.training.claims import claim
 from leo_tf.training.ending import conclude, no_result_if_diverged
 from leo_tf.training.fit import compile_model, fit
@@ -44,6 +45,7 @@ from leo_tf.training.run_state import RunState
 from leo_tf.training.validation import Validation
 
 
+@released()
 def train_and_test(
     config: Config, folder: RunFolder, splits: FunctionSplits | None = None
 ) -> dict[str, Any]:

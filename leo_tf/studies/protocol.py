@@ -19,6 +19,7 @@ from leo_tf.config import Config
 from leo_tf.config.experiments import EARLY_STOPPING, PLAIN, PUBLISHED
 from leo_tf.regression.inputs import FunctionSplits
 from leo_tf.training import claims
+from leo_tf.training.alone import released
 from leo_tf.training.run_folder import RunFolder
 
 
@@ -60,6 +61,7 @@ def load(
     return found
 
 
+@released()
 def train_and_test(stages: list[Stage]) -> dict[str, Any]:
     """Do what is missing of a run, from wherever it was stopped.
 

@@ -12,6 +12,7 @@ from leo_tf.classification.evaluation import AccuracyValidation
 from leo_tf.classification.inputs import Splits
 from leo_tf.config import Config
 from leo_tf.studies.given import Pruned, Report
+from leo_tf.training.alone import released
 from leo_tf.training.callbacks import EndedTrainingError, TellValidations
 from leo_tf.training.claims import claim
 from leo_tf.training.ending import DivergedRunError
@@ -28,6 +29,7 @@ _ENDS = (  # a trial
 )
 
 
+@released()
 def judge(config: Config, folder: Path, splits: Splits, report: Report) -> dict[str, Any]:
     """Train a classifier as a trial of a search.
 
@@ -45,6 +47,7 @@ def judge(config: Config, folder: Path, splits: Splits, report: Report) -> dict[
       Pruned: if the report ended it before the last step.
       ValueError: one line, if it cannot be trained with these settings, or was never finite.
       MemoryError: if it does not fit.
+      OSError: one line, if it cannot be written, or another process works in its folder.
       InterruptedRunError: on Ctrl-C or SIGTERM, after everything was saved.
     """
     last = config.experiment.steps

@@ -4,10 +4,12 @@ import errno
 import os
 import secrets
 from collections.abc import Mapping
+from shlex import quote
 
 from data_pipeline import atomic, paths
 from leo_tf.config import Config
 from leo_tf.config.methods import own
+from leo_tf.training import alone
 from leo_tf.training.run_folder import ELSEWHERE, FORMAT, STREAM, RunFolder, steps_in, write_json
 
 
@@ -25,8 +27,10 @@ def check(folder: RunFolder, config: Config, data: Mapping[str, str] | None = No
     Raises:
       ValueError: one line, if the folder cannot be written, belongs to another configuration or
         to other data, lacks a part, or is half-way in another stream of random numbers.
+      BusyError: another process works in it.
     """
     _check_place(folder)
+    alone.check(folder.path)
     if not folder.config.exists():
         _check_unclaimed(folder, config)
         return
@@ -38,7 +42,7 @@ def check(folder: RunFolder, config: Config, data: Mapping[str, str] | None = No
         raise ValueError(
             f"{folder.config}: half-way in stream {beside['stream']} of random numbers, this "
             f"version draws stream {STREAM}; evaluate its best model by python -m "
-            f"leo_tf.evaluate --run_dir={folder}, or start anew in another --run_dir"
+            f"leo_tf.evaluate --run_dir={quote(str(folder))}, or start anew in another --run_dir"
         )
     _check_parts(folder, config, beside["format"])
 
@@ -46,7 +50,8 @@ def check(folder: RunFolder, config: Config, data: Mapping[str, str] | None = No
 def claim(folder: RunFolder, config: Config, data: Mapping[str, str] | None = None) -> None:
     """Write the configuration of a run to its folder, which is made if need be.
 
-    What `check` refuses leaves everything as it was.
+    What `check` refuses leaves everything as it was. Other processes are kept out of the folder
+    until a block of `alone.released` ends.
 
     Args:
       folder, config, data: see `check`.
@@ -55,22 +60,17 @@ def claim(folder: RunFolder, config: Config, data: Mapping[str, str] | None = No
       ValueError: one line, as `check` does.
     """
     check(folder, config, data)
-    if folder.config.exists():
-        theirs, beside = folder.written()
-        if theirs != config:
-            write_json(folder.config, {**beside, **config.flat()})
-        return
     made = [each for each in (folder.path, *folder.path.parents) if not each.exists()]
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
-        run = folder.identity or secrets.token_hex(8)  # a stage has that of its run
-        origin: dict[str, object] = {"run": run, "data": dict(data or {})}
-        if method := own.of(config.settings):
-            with atomic.writer(folder.own_method) as file:
-                file.write(method.source)
-            origin["method_digest"] = method.digest
-        beside = {"format": FORMAT, "stream": STREAM, "origin": origin}
-        write_json(folder.config, {**beside, **config.flat()})
+        alone.take(folder.path)
+        if folder.config.exists():
+            check(folder, config, data)  # another process may have made it just now
+            _note_changes(folder, config)
+        else:
+            _begin(folder, config, data)
+    except alone.BusyError:
+        raise
     except OSError as error:
         for path in made:
             if path.is_dir() and not any(path.iterdir()):
@@ -78,14 +78,31 @@ def claim(folder: RunFolder, config: Config, data: Mapping[str, str] | None = No
         raise _unwritable(folder, error.errno) from None
 
 
+def _note_changes(folder, config):
+    """Write down what a run is given otherwise than before, if anything."""
+    theirs, beside = folder.written()
+    if theirs != config:
+        write_json(folder.config, {**beside, **config.flat()})
+
+
+def _begin(folder, config, data):
+    """Write the configuration of a new run."""
+    run = folder.identity or secrets.token_hex(8)  # a stage has that of its run
+    origin: dict[str, object] = {"run": run, "data": dict(data or {})}
+    if method := own.of(config.settings):
+        with atomic.writer(folder.own_method) as file:
+            file.write(method.source)
+        origin["method_digest"] = method.digest
+    beside = {"format": FORMAT, "stream": STREAM, "origin": origin}
+    write_json(folder.config, {**beside, **config.flat()})
+
+
 def _check_place(folder):
     """Raise a ValueError if the files of a run cannot be written where they belong."""
     there = next(each for each in (folder.path, *folder.path.parents) if os.path.lexists(each))
     if not there.is_dir():
         raise _unwritable(folder, errno.ENOTDIR)
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise _unwritable(folder, errno.EACCES)
-    paths.check_folder(folder.path)  # permissions alone do not tell
+    paths.check_folder(folder.path)
     for path in (folder.config, folder.own_method, folder.result, folder.metrics):
         if path.is_dir():
             raise ValueError(f"{path}: is a folder, where a file will be written; {ELSEWHERE}")
@@ -193,6 +210,6 @@ def _lacking(folder, path, there):
     if (folder.saved_model / "saved_model.pb").exists():
         remedy = (
             "evaluate what it trained by python -m leo_tf.evaluate "
-            f"--saved_model={folder.saved_model}, or {ELSEWHERE}"
+            f"--saved_model={quote(str(folder.saved_model))}, or {ELSEWHERE}"
         )
     return ValueError(f"{path}: has no checkpoints, though there is {there}; {remedy}")

@@ -210,14 +210,10 @@ def test_what_is_in_the_way_of_the_end_is_told_at_the_start(tmp_path, part, said
     assert refused(folder) == f"{folder.path / part}: {said}; choose another --run_dir"
 
 
-def test_a_place_that_cannot_be_written_is_refused_without_a_trace(tmp_path, monkeypatch):
+def test_a_place_that_cannot_be_written_is_refused_without_a_trace(tmp_path):
     (tmp_path / "file").touch()
     line = refused(RunFolder(tmp_path / "file" / "a" / "run"))
     assert "run: cannot write here (Not a directory)" in line
-    with monkeypatch.context() as patch:  # as for a user that is not root
-        patch.setattr(os, "access", lambda path, mode: False)
-        line = refused(RunFolder(tmp_path / "a" / "run"))
-    assert "cannot write here (Permission denied)" in line
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
