@@ -39,6 +39,17 @@ def writer(path: Path) -> Iterator[BinaryIO]:
     sync_folder(path.parent)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, UTF-8, that appears whole or not at all."""
+    with writer(path) as file:
+        file.write(encoded(text))
+
+
+def encoded(text: str) -> bytes:
+    """Return a text as UTF-8; what is none, as a file's name may be, becomes escapes: \\udcff."""
+    return text.encode(errors="backslashreplace")
+
+
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Name a file in an OSError of a block that names none, as writing to a full disk raises.

@@ -1,6 +1,7 @@
 """What every command does alike: flags, `--help`, and one line instead of a traceback."""
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 from absl import flags
 
 from data_pipeline import flag_files, paths, process
+from data_pipeline.one_line import one_line
 from data_pipeline.version import __version__
 
 LARGEST = 2**31 - 1  # of whole numbers, as TensorFlow counts
@@ -54,8 +56,13 @@ def run(
             status, message = lost, why
         if message:
             with contextlib.suppress(OSError, ValueError):
-                print("error: " + " ".join(message.split()), file=sys.stderr, flush=True)
+                print(error_line(message), file=sys.stderr, flush=True)
     sys.exit(status)
+
+
+def error_line(error: object) -> str:
+    """Return the line that tells an error to a user, though a file's name in it has line ends."""
+    return "error: " + " ".join(line.strip() for line in str(error).splitlines())
 
 
 def _run(main, values, description, argv, operands, prepare):
@@ -98,7 +105,9 @@ def _outcome(function) -> tuple[Any, str]:
         # TensorFlow's own, which cannot be imported for this.
         if type(error).__name__ != "ResourceExhaustedError":
             raise
-        return 1, f"out of memory ({str(error).splitlines()[0]}); lower the sizes"
+        if (full := os.strerror(errno.ENOSPC)) in str(error):  # which is no other error to it
+            return 1, f"{full}; free some, and give the same command again"
+        return 1, f"out of memory ({one_line(error)}); lower the sizes"
 
 
 def _arguments(argv):

@@ -13,6 +13,7 @@ from data_pipeline import paths
 from data_pipeline.images import places
 from data_pipeline.images import wide_resnet as wide_resnet  # registers the layer that its own have
 from data_pipeline.images.network import OUTPUT, Network
+from data_pipeline.plain_path import PlainPath
 
 _SIZE = 224  # where a model takes any size
 _ENDPOINT = "serving_default"
@@ -64,7 +65,8 @@ def _keras_file(path):
 
 def _saved_model(path):
     """Return a SavedModel as a Keras model, and what says which program it is."""
-    loaded = tf.saved_model.load(str(path))
+    plain = PlainPath(path)
+    loaded = tf.saved_model.load(str(plain))
     if _ENDPOINT not in loaded.signatures:
         raise ValueError(f"it has no signature {_ENDPOINT}")
     taken = list(loaded.signatures[_ENDPOINT].structured_input_signature[1].values())

@@ -1,16 +1,21 @@
 """Checkpoints of a run: the latest, to resume from, and the best, to test and export."""
 
+import contextlib
 import os
+import re
 import sys
-import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+from data_pipeline.plain_path import PlainPath
 from leo_tf.training.run_folder import steps_in
+from leo_tf.training.tensorflow_files import written
 
+LIST = "checkpoint"  # names the checkpoints that are there, the last saved at the end
+_LISTED = re.compile(r'^all_model_checkpoint_paths: "([^"]*)"$', re.MULTILINE)
 DAMAGE = (tf.errors.OpError, ValueError, AssertionError, IndexError)  # what reading it raises
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 OWN = ("save_counter" + VALUE, "_CHECKPOINTABLE_OBJECT_GRAPH")  # what TensorFlow adds
@@ -46,11 +51,20 @@ class CheckpointFolder:
         self._later = later
         self._state = dict(state) if mark is None else {**state, "mark": tf.Variable(mark)}
         self._checkpoint = tf.train.Checkpoint(**self._state)
-        self._manager = self._new_manager()
+        self._plain = PlainPath(self.folder)
 
     def save(self, step: int) -> None:
-        """Save the variables as the checkpoint of a step; a kill leaves the older ones whole."""
-        self._manager.save(checkpoint_number=step)
+        """Save the variables as the checkpoint of a step; a kill leaves the older ones whole.
+
+        Raises:
+          OSError: it cannot be written; the older ones stay.
+        """
+        with written(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._checkpoint.save_counter.assign_add(1)
+            self._checkpoint.write(f"{self._plain}/step-{step}")
+            order = [name for name in self._order() if name != f"step-{step}"]
+            self._leave([*order, f"step-{step}"])
 
     def restore(self, last: int | None = None) -> int | None:
         """Restore the newest checkpoint that can be read, saying on stderr which cannot.
@@ -70,8 +84,10 @@ class CheckpointFolder:
             path = self.folder / f"step-{step}"
             try:
                 check_mark(path, self._mark)
-                self._check_shapes(path)
-                self._found_in(path).restore(str(path)).assert_consumed()
+                plain = f"{self._plain}/step-{step}"
+                theirs = dict(tf.train.list_variables(plain))
+                self._check_shapes(path, theirs)
+                self._found_in(theirs).restore(plain).assert_consumed()
             except ForeignCheckpointError:
                 raise
             except DAMAGE:
@@ -88,9 +104,9 @@ class CheckpointFolder:
             )
         return None
 
-    def _found_in(self, path):
+    def _found_in(self, theirs):
         """Return a `tf.train.Checkpoint` of the state without what an earlier version lacks."""
-        saved = {name.split("/")[0] for name, _ in tf.train.list_variables(str(path))}
+        saved = {name.split("/")[0] for name in theirs}
         missing = [name for name in self._later if name not in saved]
         if not missing:
             return self._checkpoint
@@ -98,37 +114,51 @@ class CheckpointFolder:
 
     def forget(self, step: int) -> None:
         """Remove the checkpoint of a step, if there is one."""
-        for path in sorted(self.folder.glob(f"step-{step}.*"), reverse=True):  # the index first
+        with written(self.folder):
+            self._remove(f"step-{step}")
+            self._leave(self._order())
+
+    def _order(self):
+        """Return the names of the checkpoints that are there, the last saved at the end.
+
+        By the list beside them, not by times: clocks are set.
+        """
+        there = [f"step-{step}" for step in steps_in(self.folder)]
+        with contextlib.suppress(OSError, ValueError):
+            told = _LISTED.findall((self.folder / LIST).read_text(encoding="utf-8"))
+            names = list(dict.fromkeys(Path(path).name for path in told))
+            return [n for n in there if n not in names] + [n for n in names if n in there]
+        return there
+
+    def _leave(self, names):
+        """Have the last of some checkpoints be there, and listed; remove the others.
+
+        The list, which is TensorFlow's, comes before the removal: a kill between leaves one more.
+        It is but a hint, so that it need not reach the disk before training goes on.
+        """
+        left = names[-self._keep :]
+        lines = [f'model_checkpoint_path: "{name}"' for name in left[-1:]]
+        lines += [f'all_model_checkpoint_paths: "{name}"' for name in left]
+        new = self.folder / f"{LIST}.partial"  # one that a kill left is written over
+        new.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        os.replace(new, self.folder / LIST)
+        for name in names[: -self._keep]:
+            self._remove(name)
+
+    def _remove(self, name):
+        """Remove a checkpoint; TensorFlow itself takes the folder's name for a pattern, and one
+        with brackets or stars in it is that of other folders, too."""
+        for path in sorted(self.folder.glob(f"{name}.*"), reverse=True):  # the index first
             path.unlink()
-        left = [f"step-{each}" for each in steps_in(self.folder)]
-        if left:
-            tf.compat.v1.train.update_checkpoint_state(
-                str(self.folder),
-                left[-1],
-                left,
-                all_model_checkpoint_timestamps=[time.time()] * len(left),
-                last_preserved_timestamp=0.0,
-            )
-        else:
-            (self.folder / "checkpoint").unlink(missing_ok=True)
-        self._manager = self._new_manager()
 
-    def _new_manager(self):
-        return tf.train.CheckpointManager(
-            self._checkpoint,
-            str(self.folder),
-            max_to_keep=self._keep,
-            checkpoint_name="step",
-        )
-
-    def _check_shapes(self, path):
+    def _check_shapes(self, path, theirs):
         """Raise a ForeignCheckpointError if a checkpoint's variables are not those of the state."""
         ours = {}
         for name, value in self._state.items():
             listed = value if isinstance(value, list) else []
             of_name = {f"{name}/{i}": each for i, each in enumerate(listed)} or {name: value}
             ours |= {key + VALUE: list(each.shape) for key, each in of_name.items()}
-        theirs = {key: shape for key, shape in tf.train.list_variables(str(path)) if key not in OWN}
+        theirs = {key: shape for key, shape in theirs.items() if key not in OWN}
         for key in sorted({**ours, **theirs}):
             name = key.removesuffix(VALUE)
             absent = key not in theirs and name.split("/")[0] in self._later
@@ -149,7 +179,8 @@ def check_mark(path: str | os.PathLike, mark: str | None) -> None:
     Raises:
       tf.errors.OpError, ValueError: it cannot be read.
     """
-    reader = tf.train.load_checkpoint(str(path))
+    plain = PlainPath(Path(path).parent)
+    reader = tf.train.load_checkpoint(f"{plain}/{Path(path).name}")
     theirs = (
         reader.get_tensor("mark" + VALUE).decode() if reader.has_tensor("mark" + VALUE) else None
     )
@@ -162,4 +193,5 @@ def check_mark(path: str | os.PathLike, mark: str | None) -> None:
 
 def value_in(path: str | os.PathLike, name: str) -> Any:
     """Return the value of a variable in a checkpoint."""
-    return tf.train.load_checkpoint(str(path)).get_tensor(name + VALUE)
+    plain = PlainPath(Path(path).parent)
+    return tf.train.load_checkpoint(f"{plain}/{Path(path).name}").get_tensor(name + VALUE)

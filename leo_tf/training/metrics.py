@@ -12,6 +12,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from data_pipeline.atomic import naming
+from data_pipeline.plain_path import PlainPath
 from leo_tf.training.callbacks import Logs
 from leo_tf.training.metrics_rows import NAN_GUARD, read_rows, write_rows
 from leo_tf.training.run_folder import RunFolder
@@ -41,10 +43,10 @@ class IntervalMetrics(keras.callbacks.Callback):
 
 def writers(folder: RunFolder) -> list[keras.callbacks.Callback]:
     """Return the callbacks that write the logs to a run's folder."""
-    return [
-        MetricsFile(folder.metrics),
-        keras.callbacks.TensorBoard(str(folder.tensorboard), write_graph=False),
-    ]
+    plain = PlainPath(folder.tensorboard)
+    board = keras.callbacks.TensorBoard(str(plain), write_graph=False)
+    board.plain = plain  # lasts as long
+    return [MetricsFile(folder.metrics), board]
 
 
 class MetricsFile(keras.callbacks.Callback):
@@ -75,5 +77,5 @@ class MetricsFile(keras.callbacks.Callback):
         if new := [name for name in row if name not in header]:
             header = [*header, *new]
             write_rows(self.path, header, [r + [""] * (len(header) - len(r)) for r in rows])
-        with self.path.open("a", newline="", encoding="utf-8") as file:
+        with naming(self.path), self.path.open("a", newline="", encoding="utf-8") as file:
             csv.writer(file).writerow([row.get(name, "") for name in header])

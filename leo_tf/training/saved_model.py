@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from data_pipeline import paths
 from data_pipeline.atomic import temporary_path
+from data_pipeline.plain_path import PlainPath
 from leo_tf.training.run_folder import ABOUT, check_saved_model, read_json, write_json
+from leo_tf.training.tensorflow_files import written
 
 
 def save(
@@ -29,7 +31,9 @@ def save(
     folder = paths.expand(folder)
     beside = temporary_path(folder)
     try:
-        tf.saved_model.save(module, str(beside), signatures=dict(signatures))
+        with written(folder):
+            plain = PlainPath(beside)
+            tf.saved_model.save(module, str(plain), signatures=dict(signatures))
         (beside / ABOUT).parent.mkdir()
         write_json(beside / ABOUT, about)
         if folder.exists():
@@ -57,8 +61,9 @@ def open_saved_model(folder: str | os.PathLike) -> Any:
       ValueError: if it is no such SavedModel.
     """
     check_saved_model(folder)
+    plain = PlainPath(paths.expand(folder))
     try:
-        loaded = tf.saved_model.load(str(paths.expand(folder)))
+        loaded = tf.saved_model.load(str(plain))
         inputs(loaded, "adapt")
     except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError):
         raise ValueError(
