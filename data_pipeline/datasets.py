@@ -8,6 +8,7 @@ import itertools
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from types import ModuleType
 
 import numpy as np
@@ -263,10 +264,10 @@ def _there(data_path):
 def _how_to_get(data_path, dataset):
     """Return how to get a data set, for a message."""
     if dataset in RELEASED:
-        return f"get it by: python -m data_pipeline.download --data_path={data_path}"
+        return f"get it by: python -m data_pipeline.download --data_path={quote(str(data_path))}"
     return (
         f"own data go to {Path(data_path) / dataset}/<crop>/ as train_embeddings.pkl, "
         "val_embeddings.pkl and test_embeddings.pkl, or .npz or .npy (python -m "
         "data_pipeline.convert --help); miniImageNet and tieredImageNet come by: "
-        f"python -m data_pipeline.download --data_path={data_path}"
+        f"python -m data_pipeline.download --data_path={quote(str(data_path))}"
     )

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from absl import flags
 from tqdm import tqdm
@@ -114,7 +115,8 @@ def _report(written, data_path):
         size = f"{len(source.class_names)} classes, {source.counts.sum()} images, {source.dim}-d"
         print(f"{path}: {size}")
     dataset = min(path.parts[-3] for path in written)
-    print(f"Next: python -m leo_tf.run --dataset={dataset} --shot=1 --data_path={data_path}")
+    options = f"--dataset={dataset} --shot=1 --data_path={quote(str(data_path))}"
+    print(f"Next: python -m leo_tf.run {options}")
     if (Path(data_path) / ARCHIVE).exists():
         print(f"{Path(data_path) / ARCHIVE} is no longer needed.")
 

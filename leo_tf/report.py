@@ -35,7 +35,7 @@ def main(places: Sequence[str]) -> int:
 
     written = page.write(collection, out)
     for fault in collection.faults:
-        print(f"error: {fault}", file=sys.stderr)
+        print(command_line.error_line(fault), file=sys.stderr)
     print(page.summarised(collection))
     print("\n".join(map(str, written)))
     return 1 if collection.faults else 0

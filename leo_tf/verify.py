@@ -38,7 +38,7 @@ def main(paths: Sequence[str]) -> int:
 
             status = max(status, 0 if verify(path, FLAGS.cast) else 1)
         except (FileNotFoundError, ValueError) as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(command_line.error_line(error), file=sys.stderr)
             status = 2
     return status
 

@@ -26,7 +26,8 @@ def command(module, *operands, cwd=TOP, timeout=300, **flags):
     return subprocess.run(
         arguments(module, *operands, **flags),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",  # as Python writes names of files that are no text
         cwd=cwd,
         timeout=timeout,
         env=environment(),

@@ -61,5 +61,4 @@ def _mistake(found, i):
 
 
 def _write(path, header: Sequence[str], rows: Sequence[Sequence[Any]]):
-    with atomic.writer(path) as file:
-        file.write(markdown.as_csv(header, rows).encode())
+    atomic.write_text(path, markdown.as_csv(header, rows))

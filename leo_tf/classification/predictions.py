@@ -42,9 +42,9 @@ def write(
     header = ["episode", "image", "true_class", "class"]
     header += [f"{what}_{i}" for i in ways for what in ("class", "score")]
     with atomic.writer(path) as file:
-        file.write(markdown.as_csv(header, []).encode())
+        file.write(atomic.encoded(markdown.as_csv(header, [])))
         for rows in _rows(evaluator, classifier, progress):
-            file.write(markdown.as_csv(rows[0], rows[1:]).encode())
+            file.write(atomic.encoded(markdown.as_csv(rows[0], rows[1:])))
             written += len(rows)
     return f"{path}: {written} queries of {evaluator.episodes} episodes"
 

@@ -24,5 +24,4 @@ def write(path: str | os.PathLike, values: Mapping[str, Any], said: Sequence[str
         if text != text.strip() or len(text.splitlines()) > 1:
             raise ValueError(f"{name} is {text!r}, which no file of flags can hold")
         lines.append(f"--{name}={text}")
-    with atomic.writer(paths.expand(path)) as file:
-        file.write("".join(f"{line}\n" for line in lines).encode())
+    atomic.write_text(paths.expand(path), "".join(f"{line}\n" for line in lines))

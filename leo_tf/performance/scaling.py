@@ -47,8 +47,7 @@ def run(
             print(row.failure or _brief(row), flush=True)
             if sizes not in rows or not row.failure:
                 rows[sizes] = row
-            with atomic.writer(place) as file:
-                file.write(page([*rows.values()], command, memory, output.name, before).encode())
+            atomic.write_text(place, page([*rows.values()], command, memory, output.name, before))
 
         for number, sizes in enumerate(wanted, 1):
             take(sizes, f"{number}/{len(wanted)}")

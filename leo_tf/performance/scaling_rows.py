@@ -102,8 +102,7 @@ def write(rows: Sequence[Row], command: str, path: str | os.PathLike) -> None:
     machine = next((row.machine for row in rows if row.machine), None)
     head = json.dumps({"command": command, "machine": machine}, allow_nan=False)[1:-1]
     lines = ",\n".join(json.dumps(_flat(row), allow_nan=False) for row in rows)
-    with atomic.writer(Path(path)) as file:
-        file.write(f'{{{head}, "rows": [\n{lines}\n]}}\n'.encode())
+    atomic.write_text(Path(path), f'{{{head}, "rows": [\n{lines}\n]}}\n')
 
 
 def _flat(row):

@@ -21,6 +21,5 @@ def draw(asked: Asked) -> list[str]:
     (number,) = (number for number, figure in FIGURES.items() if figure == asked.figure)
     lines = importlib.import_module(f"leo_tf.reports.figure_{number}").draw(asked)
     if asked.said in asked.files:
-        with atomic.writer(asked.said) as file:
-            file.write("".join(f"{line}\n" for line in lines).encode())
+        atomic.write_text(asked.said, "".join(f"{line}\n" for line in lines))
     return lines

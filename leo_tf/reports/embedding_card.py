@@ -47,7 +47,7 @@ def write_card(
     sheet = sample_sheet.draw(Path(record.images), _samples(folder, shown))
     card = _card(dataset.name, record, measured, layers)
     text = embedding_page.page(card, shown, SHEET)
-    for name, data in ((SHEET, sheet), (PAGE, text.encode())):
+    for name, data in ((SHEET, sheet), (PAGE, atomic.encoded(text))):
         with atomic.writer(folder / name) as file:
             file.write(data)
     cards.write(folder, without_non_finite(card))  # the last: where it is, the card is whole

@@ -9,6 +9,7 @@ from leo_tf.markdown import as_csv
 from leo_tf.reports.asked import Asked
 from leo_tf.reports.claims import all_of
 from leo_tf.reports.codes import apart, encode, plane, separation
+from leo_tf.reports.lettering import plain
 
 BEFORE, AFTER, OTHERS = "tab:blue", "tab:orange", "lightgrey"
 FEWEST = 3  # codes that can be laid out
@@ -43,8 +44,7 @@ def draw(asked: Asked) -> list[str]:
             codes.episodes, codes.classes, before, after, strict=True
         )
     ]
-    with atomic.writer(asked.numbers) as file:
-        file.write(as_csv(COLUMNS, lines).encode())
+    atomic.write_text(asked.numbers, as_csv(COLUMNS, lines))
     shown = np.unique(codes.classes)
     chosen = shown[asked.seed % len(shown)]
     with atomic.writer(asked.path) as file:
@@ -72,7 +72,7 @@ def _plot(before, after, classes, chosen, names):
     for points, colour, name in ((before, BEFORE, "before"), (after, AFTER, "after")):
         panels[2].scatter(*points[~ours].T, color=OTHERS, **small)
         panels[2].scatter(*points[ours].T, color=colour, label=name, **{**small, "s": 8}, zorder=3)
-    panels[2].set_title(f"(c) {names[chosen]}")
+    panels[2].set_title(f"(c) {plain(names[chosen])}")
     for panel in panels:
         panel.set_xticks([])
         panel.set_yticks([])

@@ -31,8 +31,7 @@ def draw(asked: Asked) -> list[str]:
     """
     found = [each for role in asked.runs for each in measure(asked, role)]
     text = as_csv(boxes.COLUMNS, [each.row for each in found])
-    with atomic.writer(asked.numbers) as file:
-        file.write(text.encode())
+    atomic.write_text(asked.numbers, text)
     with atomic.writer(asked.path) as file:
         _plot(found).savefig(file, format="png", dpi=100)
     titles = {role: name for role, (name, _) in SHOWN.items()}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from data_pipeline import atomic, paths
 from leo_tf.config.methods import DEFAULT
+from leo_tf.reports.lettering import plain
 from leo_tf.studies.comparison import Row
 from leo_tf.studies.plan import Study, method_of, title
 
@@ -30,9 +31,9 @@ def draw(study: Study, rows: Sequence[Row], path: str | os.PathLike) -> None:
                 half = max(each or 0.0 for each in halves)
                 colour = LEO if method_of(row.name) == DEFAULT else OTHER
                 panel.errorbar(mean, names.index(row.name), xerr=half, fmt="o", color=colour)
-        panel.set_yticks(range(len(names)), [title(row.name) for row in first])
+        panel.set_yticks(range(len(names)), [plain(title(row.name)) for row in first])
         panel.set_xlabel("test accuracy, %")
-        panel.set_title(f"{study.dataset}, {study.way}-way {shot}-shot")
+        panel.set_title(f"{plain(study.dataset)}, {study.way}-way {shot}-shot")
         panel.grid(axis="x", alpha=0.3)
     with atomic.writer(paths.expand(path)) as file:
         figure.savefig(file, format="png", dpi=120)

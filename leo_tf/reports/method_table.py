@@ -64,8 +64,7 @@ def write(study: Study, rows: Sequence[Row]) -> str:
     text = as_markdown(study, rows)
     for name, content in (("table.md", text), ("table.csv", as_csv(study, rows))):
         study.folder.mkdir(parents=True, exist_ok=True)
-        with atomic.writer(study.folder / name) as file:
-            file.write(content.encode())
+        atomic.write_text(study.folder / name, content)
     records = [record(study, row) for row in rows]
     write_json(study.folder / "table.json", {"rows": records})
     if rows:

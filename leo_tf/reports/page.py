@@ -47,8 +47,7 @@ def write(collection: Collection, folder: str | os.PathLike) -> list[Path]:
     }
     out.mkdir(parents=True, exist_ok=True)
     for name, text in contents.items():
-        with atomic.writer(out / name) as file:
-            file.write(text.encode())
+        atomic.write_text(out / name, text)
     return [out / name for name in contents]
 
 

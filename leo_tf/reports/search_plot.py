@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data_pipeline import atomic, paths
+from leo_tf.reports.lettering import plain
 from leo_tf.studies import trials
 
 COMPLETE, PRUNED, FAILED, BEST = "#4c72b0", "#b0b0b0", "#c44e52", "#dd8452"
@@ -44,7 +45,7 @@ def draw_history(record: Mapping[str, Any], title: str, path: str | os.PathLike)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.set_xlabel("trial")
     panel.set_ylabel("validation accuracy, %")
-    panel.set_title(title)
+    panel.set_title(plain(title))
     panel.grid(alpha=0.3)
     panel.legend(fontsize="small")
     _save(figure, path)
@@ -81,7 +82,7 @@ def draw_importance(shares: Mapping[str, float], title: str, path: str | os.Path
     panel.bar_label(bars, [f"{value:.2f}" for value in values], padding=3, fontsize="small")
     panel.set_xlim(0, max(values) * 1.12)
     panel.set_xlabel("share in what sets the best trials apart (PED-ANOVA)")
-    panel.set_title(title)
+    panel.set_title(plain(title))
     _save(figure, path)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from data_pipeline import atomic
@@ -31,8 +32,7 @@ def write(tuning: Tuning, ledger: Ledger) -> str:
     """
     search, record, shares = ledger.search, ledger.record, importances(ledger.study)
     title = f"{len(record['trials'])} trials of {tuning.title}"
-    with atomic.writer(search.folder / TABLE) as file:
-        file.write(as_markdown(tuning, search, record, shares).encode())
+    atomic.write_text(search.folder / TABLE, as_markdown(tuning, search, record, shares))
     if record["trials"]:
         search_plot.draw_history(record, title, search.folder / HISTORY)
     if shares is not None:
@@ -47,7 +47,8 @@ def write(tuning: Tuning, ledger: Ledger) -> str:
             f"best of {title}: {trials.line(best)}",
             f"settings: {settings}",
             f"trials: {search.folder / TABLE}",
-            f"a run with them: python -m leo_tf.run --flagfile={path} --run_dir={run}",
+            f"a run with them: python -m leo_tf.run --flagfile={quote(str(path))} "
+            f"--run_dir={quote(str(run))}",
         ]
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import tqdm
 
 from data_pipeline import console
+from data_pipeline.command_line import error_line
 from leo_tf.performance import machine
 from leo_tf.reproduction import costs, searching, times
 from leo_tf.reproduction.costs import Cost, Measured, Record, Sizes
@@ -99,7 +100,7 @@ class _Progress:
             print(f"{job}: {fault or ended}; {left} left", flush=True)
         if fault is not None:
             self.failed[job] = fault
-            tqdm.tqdm.write(f"error: {job}: {fault}", file=sys.stderr)
+            tqdm.tqdm.write(error_line(f"{job}: {fault}"), file=sys.stderr)
 
 
 def carry_out(plan: Plan, foresight: Foresight, machines: Machines) -> dict[Job, str]:
@@ -160,4 +161,4 @@ def recorded(plan: Plan, foresight: Foresight, machines: Machines) -> Record:
 
 def failures(failed: dict[Job, str]) -> Sequence[str]:
     """Name what failed, a line each, for the end."""
-    return [f"error: {job}: {fault}" for job, fault in failed.items()]
+    return [error_line(f"{job}: {fault}") for job, fault in failed.items()]

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from data_pipeline.command_line import error_line
 from leo_tf.reports import page
 from leo_tf.reports.collected import collect
 from leo_tf.reproduction import carried, costs, said
@@ -54,11 +55,11 @@ def carry_out(plan: Plan, foresight: Foresight, machines: Machines) -> int:
     try:
         collection = collect([str(plan.out)])
     except ValueError as error:  # nothing was done
-        print(f"error: {error}", file=sys.stderr)
+        print(error_line(error), file=sys.stderr)
     else:
         written = page.write(collection, plan.out / PAGE)
         for fault in collection.faults:
-            print(f"error: {fault}", file=sys.stderr)
+            print(error_line(fault), file=sys.stderr)
         print(page.summarised(collection))
         print("\n".join(map(str, written)))
     for line in carried.failures(failed):

@@ -205,8 +205,7 @@ def write(record: Record, path: Path) -> None:
     measured = ",\n".join(_lines(each) for each in record.measured)
     shared = {"about": record.about, "functions": _short(record.functions)}
     head = json.dumps(shared, allow_nan=False)[1:-1]
-    with atomic.writer(path) as file:
-        file.write(f'{{{head}, "measured": [\n{measured}\n]}}\n'.encode())
+    atomic.write_text(path, f'{{{head}, "measured": [\n{measured}\n]}}\n')
 
 
 def _lines(measured):

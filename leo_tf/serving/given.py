@@ -159,7 +159,9 @@ def examples(support: Given, shot: int | None, seed: int) -> Given:
             )
 
     def key(row):
-        return hashlib.sha256(f"{seed}/{support.names[row]}".encode()).digest()
+        return hashlib.sha256(
+            f"{seed}/{support.names[row]}".encode(errors="surrogateescape")
+        ).digest()
 
     return support.take(
         sorted(row for those in rows.values() for row in sorted(those, key=key)[:shot])

@@ -37,8 +37,7 @@ class Shown(NamedTuple):
 
 def write(predictions: Predictions, path: str | os.PathLike) -> None:
     """Write the page, whole or not at all."""
-    with atomic.writer(paths.expand(path)) as file:
-        file.write(render(predictions).encode())
+    atomic.write_text(paths.expand(path), render(predictions))
 
 
 def render(predictions: Predictions) -> str:

@@ -31,8 +31,7 @@ def write(predictions: Predictions, path: str | os.PathLike) -> None:
             strict=True,
         )
     ]
-    with atomic.writer(paths.expand(path)) as file:
-        file.write(markdown.as_csv(header, lines).encode())
+    atomic.write_text(paths.expand(path), markdown.as_csv(header, lines))
 
 
 def lines(predictions: Predictions) -> Iterator[str]:

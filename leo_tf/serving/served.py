@@ -165,7 +165,7 @@ def _digest(folder):
     found = hashlib.sha256()
     for path in sorted(Path(folder).rglob("*")):
         if path.is_file() and path.name != ABOUT.name:
-            found.update(path.relative_to(folder).as_posix().encode())
+            found.update(path.relative_to(folder).as_posix().encode(errors="surrogateescape"))
             found.update(hashlib.sha256(path.read_bytes()).digest())
     return found.hexdigest()[:16]
 

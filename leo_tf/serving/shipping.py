@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data_pipeline import paths
+from data_pipeline import atomic, paths
 from data_pipeline.version import __version__
 from leo_tf.config import Config
 from leo_tf.config.experiments import EARLY_STOPPING
@@ -121,7 +121,7 @@ def ship(
     write_json(saved / ABOUT, {**told, "backbone": card["backbone"]})
     card["bytes"] = sum(path.stat().st_size for path in saved.rglob("*") if path.is_file())
     write_json(into / pretrained.CARD, card)
-    (into / pretrained.CARD_PAGE).write_text(card_page.page(card), encoding="utf-8")
+    atomic.write_text(into / pretrained.CARD_PAGE, card_page.page(card))
     return into
 
 

@@ -10,7 +10,7 @@ def written_to(path: Path) -> Iterator[None]:
     """Append what a block writes to standard output and error to a file, whose folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
-        path.open("a", encoding="utf-8") as log,
+        path.open("a", encoding="utf-8", errors="backslashreplace") as log,
         contextlib.redirect_stdout(log),
         contextlib.redirect_stderr(log),
     ):

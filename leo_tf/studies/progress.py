@@ -5,6 +5,7 @@ import sys
 import tqdm
 
 from data_pipeline import console
+from data_pipeline.command_line import error_line
 from leo_tf.studies.jobs import Machines, do_all
 from leo_tf.studies.plan import Study
 from leo_tf.studies.work import StudyWork, missing_runs, missing_trials
@@ -41,7 +42,7 @@ def carry_out(study: Study, machines: Machines) -> int:
                     print(f"{job}: {fault or 'done'}", flush=True)
                 if fault is not None:
                     failed += 1
-                    print(f"error: {job}: {fault}", file=sys.stderr)
+                    print(error_line(f"{job}: {fault}"), file=sys.stderr)
 
             do_all(StudyWork(study), left, machines, told)
     return failed

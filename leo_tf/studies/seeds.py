@@ -13,6 +13,7 @@ import tqdm
 from absl import flags
 
 from data_pipeline import command_line, console, flag_files
+from data_pipeline.command_line import error_line
 from leo_tf.config import Config
 from leo_tf.studies import protocol
 from leo_tf.studies.comparison import mean_of
@@ -146,7 +147,7 @@ def run_each(runs: Sequence[Run], data_path: str | os.PathLike | None = None) ->
                 results[run.seed] = _result(run, data_path)
             except (ValueError, FileNotFoundError) as error:
                 failed[run.seed] = str(error)
-                tqdm.tqdm.write(f"error: seed {run.seed}: {error}", file=sys.stderr)
+                tqdm.tqdm.write(error_line(f"seed {run.seed}: {error}"), file=sys.stderr)
             bar.update()
     print(table(runs[0].config.experiment.kind, results, failed))
     return 1 if failed else 0
