@@ -23,9 +23,11 @@ GLYPHS = "data_pipeline/glyphs/embeddings"
 # Import names that differ from the name of their distribution.
 DISTRIBUTION = {
     "absl": "absl-py",
+    "markdown_it": "markdown-it-py",
     "sklearn": "scikit-learn",
     "PIL": "pillow",
     "resvg_py": "resvg-py",
+    "yaml": "pyyaml",
 }
 BROUGHT = {"ml_dtypes": "tensorflow", "tomli": "pytest"}  # to tests alone, by what they require
 
@@ -290,7 +292,7 @@ def fresh_folder(tmp_path):
     """A folder like a new clone, its path with a space, holding what the Makefile reads."""
     folder = tmp_path / "a clone"
     folder.mkdir()
-    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
+    for name in ("Makefile", *(path.name for path in TOP.glob("requirements*.txt"))):
         shutil.copy(TOP / name, folder)
     return folder
 
@@ -328,7 +330,7 @@ def fake_python(folder, version=(3, 12, 1), has_venv=True, pip_status=0):
 def test_make_alone_lists_the_commands(fresh_folder):
     done = make(fresh_folder)
     assert done.returncode == 0
-    for name in ("run", "test", "test-all", "lint", "matrix", "dist", "clean"):
+    for name in ("run", "test", "test-all", "lint", "docs", "matrix", "dist", "clean"):
         assert f"make {name}" in done.stdout
     assert not (fresh_folder / ".venv").exists()
 
@@ -376,6 +378,7 @@ def test_tools_come_on_top_and_not_for_a_run(fresh_folder):
     assert not (fresh_folder / ".venv/.tools").exists()
     assert "requirements-dev.txt" in make(fresh_folder, ".venv/.tools", python).stdout
     assert "is up to date" in make(fresh_folder, ".venv/.tools", python).stdout
+    assert "requirements-docs.txt" in make(fresh_folder, ".venv/.docs_tools", python).stdout
 
 
 def test_a_failed_installation_does_not_count(fresh_folder):
