@@ -1,4 +1,4 @@
-"""A method in a user's own file: CONTRIBUTING.md's example, and files that are none."""
+"""A method in a user's own file: docs/own_method.md's example, and files that are none."""
 
 import dataclasses
 import json
@@ -27,10 +27,10 @@ def build(settings, train):
 
 
 def example():
-    """Return the file that CONTRIBUTING.md shows."""
+    """Return the file that docs/own_method.md shows."""
     (text,) = re.findall(
         r"^```python\n(.*?)^```$",
-        (TOP / "CONTRIBUTING.md").read_text(encoding="utf-8"),
+        (TOP / "docs" / "own_method.md").read_text(encoding="utf-8"),
         re.MULTILINE | re.DOTALL,
     )
     return text
