@@ -10,6 +10,7 @@ VENV := .venv
 BUILT := $(VENV)/.built
 BUILDING := $(VENV)/.building
 TOOLS := $(VENV)/.tools
+DOCS_TOOLS := $(VENV)/.docs_tools
 RUN := $(VENV)/bin/python
 # A file's tests stay together: they share what was trained for them.
 PYTEST := $(RUN) -m pytest -q --durations=10 -n $(WORKERS) --dist loadfile
@@ -24,7 +25,7 @@ BROWSER := command -v chromium >/dev/null && command -v chromedriver >/dev/null 
   echo 'No browser here, so that the page of leo_tf.demo is not tested:' \
     'apt-get install --no-install-recommends chromium chromium-driver'
 
-.PHONY: help run test test-all lint matrix dist clean
+.PHONY: help run test test-all lint docs matrix dist clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -50,6 +51,11 @@ lint: $(TOOLS)  ## Check style, formatting, types and which room imports which
 	@$(RUN) -m ruff format --check .
 	@$(VENV)/bin/lint-imports --no-cache
 	@$(RUN) -m mypy
+
+docs: $(DOCS_TOOLS)  ## Build the documentation site; warnings are errors
+	@$(RUN) docs/site/assemble.py build/pages
+	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build
+	@echo build/site/index.html
 
 matrix: $(TOOLS)  ## Try each Python that is here with each TensorFlow: hours, and 3 GB at a time
 	@$(NOX) --no-error-on-missing-interpreters $(ARGS)
@@ -90,3 +96,8 @@ $(TOOLS): $(BUILT) requirements-dev.txt
 	@echo "Installing requirements-dev.txt into $(VENV)."
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $(TOOLS)
+
+$(DOCS_TOOLS): $(BUILT) requirements-docs.txt
+	@echo "Installing requirements-docs.txt into $(VENV)."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	@touch $(DOCS_TOOLS)

@@ -29,6 +29,7 @@ NOT_RUN = {
     "make test ARGS=tests -k centroid -x": _MAKE,
     "make test-all": _MAKE,
     "make lint": _MAKE,
+    "make docs": _MAKE,
     "make matrix": _MAKE,
     "make matrix ARGS=--session 'smoke(3.12, 2.21)'": _MAKE,
     "make dist": _MAKE,

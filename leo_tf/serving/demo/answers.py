@@ -41,7 +41,7 @@ class Answers:
 
         Returns:
           steps: see `drawn`, None without a LEO. Of the query, if there is one, `of_steps`: LEO's
-          probabilities after each step, [steps][way], None without a LEO; and `of_methods`: those
+          probabilities after each step, [steps, way], None without a LEO; and `of_methods`: those
           of every other model, {model: [way]}.
 
         Raises:
@@ -83,7 +83,7 @@ class Answers:
         return stepped and stepped.adapt(*laid_out(asked.examples, asked.labels))
 
     def _of_steps(self, adapted, query):
-        """LEO's probabilities after each step, [steps][way]."""
+        """LEO's probabilities after each step, [steps, way]."""
         if adapted.steps is None:
             return None
         scores = self._kind.stepped.scores(adapted.steps, query[np.newaxis])[:, 0]
@@ -99,7 +99,7 @@ def drawn(steps: Adaptation) -> dict[str, Any]:
 
     Returns:
       codes: z of each class after 0 ... U steps in the plane of their first two principal
-        components, [U + 1][way][2], in units of z; variance: the share that these have of all, the
+        components, [U + 1, way, 2], in units of z; variance: the share that these have of all, the
         mean being taken off, None where all codes are one; losses: see `Adaptation`, [U + 1 + F].
 
     Raises:
