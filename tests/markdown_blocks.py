@@ -68,6 +68,18 @@ def blocks(page):
     return [_block(page, token) for token in tokens if token.type in ("fence", "code_block")]
 
 
+def mentions(page):
+    """Return the commands of ours, with flags, that the sentences of a page have as code."""
+    text = (TOP / page).read_text(encoding="utf-8")
+    parts = [
+        part for token in MarkdownIt().enable("table").parse(text) for part in token.children or []
+    ]
+    found = [
+        part.content.removeprefix("python -m ") for part in parts if part.type == "code_inline"
+    ]
+    return [each for each in found if re.match(r"(leo_tf|data_pipeline)[.\w]+ --", each)]
+
+
 def _block(page, token):
     language, _, rest = token.info.partition(" ")
     if token.type == "code_block":

@@ -6,13 +6,14 @@ import shutil
 
 import pytest
 from commands import TOP
-from markdown_blocks import blocks, pages, records
+from markdown_blocks import blocks, mentions, pages, records
 from not_run import NOT_RUN
 
 from data_pipeline import command_line
 
 PAGES = [*pages(), "docs/tour.ipynb"]
 METHOD = "docs/own_method.md"
+EVERYWHERE = ("help", "version", "flagfile")
 CODE = ("python", "json")  # and shell, whose commands count one by one
 
 
@@ -58,6 +59,17 @@ def test_commands_take_the_flags_that_a_page_gives_them(page, workspace, monkeyp
         with pytest.raises(SystemExit) as left:
             module.cli(words[2:])
         assert left.value.code == 0, (page, words, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("page", [page for page in [*pages(), *records()] if mentions(page)])
+def test_commands_have_the_flags_that_sentences_mention(page, capsys):
+    for mention in mentions(page):
+        name, _, flags = mention.partition(" ")
+        with pytest.raises(SystemExit):
+            importlib.import_module(name).cli([name, "--help"])
+        listed = capsys.readouterr().out
+        for flag in re.findall(r"--(\w+)", flags):
+            assert f"--{flag} " in listed or flag in EVERYWHERE, (page, mention)
 
 
 def test_a_flag_that_there_is_not_would_be_found(monkeypatch, capsys):
