@@ -24,7 +24,7 @@ START = ("README.md", "CHANGELOG.md", "docs/*.md", "docs/*.ipynb", "runs/*.md", 
 PAGES = (".md", ".ipynb")
 FENCE = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
-FLAG = re.compile(r"(?<!`)(`--[\w=/,.]{1,30}`)(?!`)")  # site.css breaks no line in it
+FLAG = re.compile(r"(?<!`)(`--[\w=/,.-]{1,30}`)(?!`)")  # site.css breaks no line in it
 ELSEWHERE = ("http://", "https://", "mailto:")
 
 

@@ -45,7 +45,10 @@ def _name(path):
 
 def _commands(doors):
     """Return the page of what each command says to --help."""
-    text = "# Commands\n\nWhat each says to `--help`. A flag is `--name=value`; defaults: [so].\n"
+    text = (
+        "# Commands\n\nWhat each says to `--help`{.flag}. A flag is given as "
+        "`--name=value`{.flag}; its default stands in brackets.\n"
+    )
     for path in doors:
         name = _name(path)
         module = importlib.import_module(".".join(path.with_suffix("").parts))
