@@ -114,9 +114,8 @@ class CheckpointFolder:
 
     def forget(self, step: int) -> None:
         """Remove the checkpoint of a step, if there is one."""
-        with written(self.folder):
-            self._remove(f"step-{step}")
-            self._leave(self._order())
+        self._remove(f"step-{step}")
+        self._leave(self._order())
 
     def _order(self):
         """Return the names of the checkpoints that are there, the last saved at the end.
