@@ -14,12 +14,12 @@ from absl import flags
 
 from data_pipeline import command_line
 from data_pipeline.datasets import DATA_PATH, SPLITS
-from leo_tf.classification.inputs import check_output, check_there, load_tested, settings_tested
+from leo_tf.classification import inputs
 from leo_tf.config import flags as settings
 from leo_tf.config.experiments import Classification, Regression
 from leo_tf.regression.task_files import read_tasks, write_predictions
 from leo_tf.startup import start_tensorflow
-from leo_tf.training.run_folder import RunFolder, check_saved_model
+from leo_tf.training.run_folder import RunFolder, about, check_saved_model
 
 DATA = ("dataset", "crop", "seed")
 FLAGS = flags.FlagValues()
@@ -45,17 +45,17 @@ flags.mark_flags_as_mutual_exclusive(["saved_model", "run_dir"], flag_values=FLA
 def main() -> None:
     """Evaluate or predict as the flags say."""
     with command_line.flags_at_fault():
-        check_output(FLAGS.predictions, FLAGS.tasks, FLAGS.way, FLAGS.shot)
+        inputs.check_output(FLAGS.predictions, FLAGS.tasks, FLAGS.way, FLAGS.shot)
         run = RunFolder(FLAGS.run_dir) if FLAGS.run_dir else None
         config, done = run.read(with_model=True) if run else (None, None)
+        told = config.flat() if config else about(check_saved_model(FLAGS.saved_model))
         chosen = settings.configuration(FLAGS, DATA, config).experiment
         if not FLAGS.tasks:
-            asked = settings_tested(chosen, FLAGS.way, FLAGS.shot)
-            check_there(chosen, FLAGS.data_path, FLAGS.split)
-        if not run:
-            check_saved_model(FLAGS.saved_model)
+            chosen = inputs.shared_out_as(chosen, told)
+            asked = inputs.settings_tested(chosen, FLAGS.way, FLAGS.shot)
+            inputs.check_there(chosen, FLAGS.data_path, FLAGS.split)
     given = read_tasks(FLAGS.tasks) if FLAGS.tasks else None
-    given = given or load_tested(asked, FLAGS.data_path, FLAGS.split, run)
+    given = given or inputs.load_tested(asked, FLAGS.data_path, FLAGS.split, run, told)
     start_tensorflow()
     from leo_tf.classification.report import report
     from leo_tf.regression.export import load, predict_tasks

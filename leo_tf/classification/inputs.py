@@ -3,9 +3,9 @@
 import dataclasses
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from data_pipeline.class_split import assign, check_pool, load_pool, pool_splits, take
 from data_pipeline.datasets import (
@@ -173,11 +173,25 @@ def settings_tested(
     return list(dict.fromkeys(found))
 
 
+def shared_out_as(experiment: Classification, about: Mapping[str, Any]) -> Classification:
+    """Return an experiment with the classes shared out as those of what is tested were.
+
+    Args:
+      experiment: of the test.
+      about: the configuration of the run, or what its SavedModel tells of itself.
+    """
+    if experiment.kind != Classification.kind:
+        return experiment
+    of_these = about.get("dataset") == experiment.dataset
+    return dataclasses.replace(experiment, split=(about.get("split") or "") if of_these else "")
+
+
 def load_tested(
     experiments: Sequence[Classification],
     data_path: str | os.PathLike,
     split: str = "test",
     run: RunFolder | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> EmbeddingSet:
     """Read a split to test on, and check that it is enough.
 
@@ -186,6 +200,7 @@ def load_tested(
       data_path: folder of data sets.
       split: train, val or test.
       run: the folder of the run that is tested, which has its classes if they were shared out.
+      about: what the SavedModel tells of itself that is tested without the folder of its run.
 
     Raises:
       FileNotFoundError, ValueError: one line about the data.
@@ -193,16 +208,32 @@ def load_tested(
     """
     first = experiments[0]
     where = data_path, first.dataset, first.crop
-    if first.split and run:
-        classes = read_json(run.classes, "give the command of the run again, which writes it")
-        if split not in classes:
-            raise ValueError(f"{run}: has no {split}, it was shared out as {first.split}")
-        embeddings = take(load_pool(*where), classes[split], split)
+    if first.split:
+        embeddings = _taken(first, load_pool(*where), split, run, about or {})
     else:
         embeddings = load_split(*where, split)
     for experiment in experiments:
         check_test_sizes(experiment, embeddings)
     return embeddings
+
+
+def _taken(experiment, pool, split, run, about):
+    """Return the classes that a split of a run is, of all that there are."""
+    if run:
+        classes = read_json(run.classes, "give the command of the run again, which writes it")
+    else:
+        classes = assign(pool.class_names, experiment.split, about["seed"])
+    if not classes.get(split):
+        raise ValueError(f"{run or 'the model'}: {split} has no classes of {experiment.split}")
+    found = take(pool, classes[split], split)
+    told = (about.get("data") or {}).get(split) if about.get("crop") == experiment.crop else None
+    both = split == "train" and about.get("train_on_val")  # what it learned from is more than train
+    if not run and told and not both and told != found.content.digest:
+        raise ValueError(
+            f"{pool.name}: is not what the model's classes were shared out of, so that it may have "
+            "learned from those of the test; give the data of its run"
+        )
+    return found
 
 
 def train_split(experiment: Classification) -> str:

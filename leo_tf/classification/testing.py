@@ -95,7 +95,7 @@ def evaluate_each(
             **{name: getattr(experiment, name) for name in names},
             "train_on_val": about.get("train_on_val"),
             **{name: about[name] for name in TRAINED_AS if name in about},
-            "class_split": about.get("split") or "",
+            "class_split": experiment.split,
             # What was let pass when it was trained, of these data alone.
             "allow_overlap": about.get("dataset") == experiment.dataset
             and bool(about.get("allow_overlap")),

@@ -20,7 +20,8 @@ from data_pipeline.embeddings import EmbeddingSet
 from leo_tf.config.methods import METHODS
 from leo_tf.serving import pretrained
 from leo_tf.startup import import_quietly
-from leo_tf.training.run_folder import ABOUT, RunFolder, check_saved_model, read_json
+from leo_tf.training.run_folder import ABOUT, RunFolder, check_saved_model
+from leo_tf.training.run_folder import about as of_saved_model
 
 BLOCK = 1024  # rows that a linear classifier scores together: as many as caches hold
 MOST_COMPARED = 2**24  # numbers [rows, way, dim] that any other may have to look at together
@@ -93,9 +94,7 @@ def untrained() -> list[str]:
 def about(model: str | os.PathLike) -> dict[str, Any]:
     """Return what the SavedModel of a model tells of itself, see `where`; needs no TensorFlow."""
     folder = where(model)
-    if folder is None or not (folder / ABOUT).is_file():
-        return {}
-    return read_json(folder / ABOUT, "export the model again")
+    return {} if folder is None else of_saved_model(folder)
 
 
 def serve(

@@ -239,8 +239,14 @@ def steps_in(folder: Path) -> list[int]:
     return sorted(int(name) for name in names if name.isdecimal())
 
 
-def check_saved_model(folder: str | os.PathLike | None) -> None:
-    """Raise an error, one line, if a folder holds no SavedModel.
+def about(saved_model: str | os.PathLike) -> dict[str, Any]:
+    """Return what was said of a SavedModel when it was written; {} of one without such words."""
+    path = paths.expand(saved_model) / ABOUT
+    return read_json(path, "export the model again") if path.is_file() else {}
+
+
+def check_saved_model(folder: str | os.PathLike | None) -> Path:
+    """Return the folder of a SavedModel.
 
     Raises:
       FileNotFoundError: there is no such folder.
@@ -258,6 +264,7 @@ def check_saved_model(folder: str | os.PathLike | None) -> None:
         inside = RunFolder(folder).saved_model
         remedy = inside if inside.is_dir() else "the saved_model folder of a run"
         raise ValueError(f"{folder}: not a SavedModel of LEO; give {remedy}")
+    return folder
 
 
 def read_json(path: str | os.PathLike, remedy: str) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import tensorflow as tf
 from data_pipeline import paths
 from data_pipeline.atomic import temporary_path
 from data_pipeline.plain_path import PlainPath
-from leo_tf.training.run_folder import ABOUT, check_saved_model, read_json, write_json
+from leo_tf.training.run_folder import ABOUT, check_saved_model, write_json
+from leo_tf.training.run_folder import about as about
 from leo_tf.training.tensorflow_files import written
 
 
@@ -45,12 +46,6 @@ def save(
             os.replace(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-def about(folder: str | os.PathLike) -> dict[str, Any]:
-    """Return what was said of a SavedModel when it was written; {} of one without such words."""
-    path = paths.expand(folder) / ABOUT
-    return read_json(path, "export the model again") if path.is_file() else {}
 
 
 def open_saved_model(folder: str | os.PathLike) -> Any:

@@ -1,10 +1,15 @@
 """Data of one file, shared out by the run, and data without val."""
 
 import json
+import shutil
 
 import pytest
 from commands import assert_refused, command
 from tiny import TINY_RUN, tiny_sets, write_sets
+
+from data_pipeline.class_split import assign
+from leo_tf.classification import inputs
+from leo_tf.config.experiments import Classification
 
 SETTINGS = {
     **{name: TINY_RUN[name] for name in ("dataset", "shot", "tasks", "queries", "seed")},
@@ -71,6 +76,44 @@ def test_one_file_is_shared_out_and_written_down(one_file, tmp_path):
     )
     other = command("leo_tf.run", **{**flags, "split": "50/0/50"})
     assert_refused(other, 1, "split is '50/25/25' there and '50/0/50' now")
+
+
+@pytest.mark.long
+def test_a_saved_model_is_tested_on_the_classes_that_its_run_kept_for_it(tmp_path):
+    sets = tiny_sets()
+    data_path = write_sets(tmp_path / "data", {name: sets[name] for name in ("train", "test")})
+    run_dir, told = tmp_path / "run", tmp_path / "told.json"
+    flags = {**SETTINGS, "method": "nearest_centroid", "split": "50/25/25", "data_path": data_path}
+    assert command("leo_tf.run", run_dir=run_dir, **flags).returncode == 0
+    shutil.copytree(run_dir / "saved_model", tmp_path / "model")  # without the run's classes.json
+    tested = {"saved_model": tmp_path / "model", "dataset": "tiny", "way": 2, "shot": 2}
+    tested |= {"episodes": 50, "seed": SETTINGS["seed"], "json": told}
+    # The file of test has classes that the run has trained on.
+    again = command("leo_tf.evaluate", data_path=data_path, **tested)
+    assert (again.returncode, again.stderr) == (0, "")
+    result, found = (json.loads(path.read_text()) for path in (run_dir / "result.json", told))
+    assert found["test_accuracy"] == pytest.approx(result["test_accuracy"], abs=1e-4)
+    assert found["class_split"] == "50/25/25"
+    more = write_sets(tmp_path / "more", sets)
+    refused = command("leo_tf.evaluate", data_path=more, **tested)
+    assert_refused(refused, 1, "is not what the model's classes were shared out of")
+
+
+def test_classes_that_a_model_knows_are_none_of_its_test(tmp_path):
+    sets = tiny_sets()
+    write_sets(tmp_path, {name: sets[name] for name in ("train", "test")})
+    trained = Classification(dataset="tiny", way=2, split="50/25/25", seed=7)
+    classes = assign([*sets["train"].class_names, *sets["test"].class_names], "50/25/25", 7)
+    about = {"dataset": "tiny", "crop": "center", "split": "50/25/25", "seed": 7}
+    asked = inputs.shared_out_as(Classification(dataset="tiny", way=2, seed=1), about)
+    found = inputs.load_tested([asked], tmp_path, about=about)
+    assert found.class_names == tuple(classes["test"])
+    assert asked.split == trained.split
+    of_others = inputs.shared_out_as(Classification(dataset="tiny", way=2), {"dataset": "other"})
+    assert inputs.load_tested([of_others], tmp_path).class_names == sets["test"].class_names
+    about["data"] = {"test": "0123"}
+    with pytest.raises(ValueError, match="is not what the model's classes were shared out of"):
+        inputs.load_tested([asked], tmp_path, about=about)
 
 
 @pytest.mark.parametrize(
