@@ -4,21 +4,31 @@ import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from leo_tf.config import Config
-from leo_tf.reports import curves, sound
+from leo_tf.reports import curves
+from leo_tf.reports.asked import FIGURES
 from leo_tf.reports.curves import Curve
+from leo_tf.studies import sound
 from leo_tf.studies.comparison import kept_difference
 from leo_tf.studies.plan import COST
 from leo_tf.studies.search import JOURNAL, RECORD, RUNNING
 from leo_tf.training.run_folder import RunFolder, read_json
 
+MAGIC = b"\x89PNG\r\n\x1a\n"
 RETEST = "give the command of the run again, which tests again"
 OTHER = "read it with the version that wrote it, or take the folder away"
 UNREADABLE = (OSError, ValueError)
+
+
+class Drawn(NamedTuple):
+    """A figure that lies in the folder of a run."""
+
+    png: bytes
+    said: tuple[str, ...]  # what was measured, a line each; none if it was not kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +45,7 @@ class Run:
       episodes: accuracy of each test episode, float64 [episodes], in [0, 1]; None if not there.
       kept: the difference to LEO that its study keeps, see `kept_difference`.
       curves: {model: its validations}; the run's main model is "".
+      drawn: {number: the paper's figure as it was drawn of this run}.
     """
 
     name: str
@@ -46,6 +57,7 @@ class Run:
     episodes: np.ndarray | None = None
     kept: tuple[Path, dict[str, float | None]] | None = None
     curves: Mapping[str, Curve] = dataclasses.field(default_factory=dict)
+    drawn: Mapping[str, Drawn] = dataclasses.field(default_factory=dict)
 
     @property
     def told(self) -> dict[str, Any]:
@@ -119,11 +131,12 @@ def _folders(places: Sequence[str], faults: list[str]) -> Iterator[tuple[str, Ru
         faults.append(f"{error.filename}: cannot be read ({error.strerror}); make it readable")
 
     for place in places:
-        for path, inside, files in os.walk(place, onerror=unseen):
+        for path, inside, files in os.walk(place, onerror=unseen, followlinks=True):
             folder = RunFolder(path)
             real = os.path.realpath(path)
             inside.sort()
-            if real in seen:
+            if real in seen:  # by a link, which may lead to a folder that it is in
+                inside.clear()
                 continue
             seen.add(real)
             if {JOURNAL, RECORD} & {*files}:  # a search, whose trials are no runs
@@ -165,6 +178,12 @@ def _read(name: str, folder: RunFolder, faults: list[str]) -> Run | None:
         for model, part in models.items()
     }
     validations = {model: curve for model, curve in found.items() if curve is not None}
+    if result is not None:
+        shown = {
+            number: _or_fault(faults, folder, lambda number=number: _drawn(folder, number))
+            for number in FIGURES
+        }
+        beside["drawn"] = {number: each for number, each in shown.items() if each is not None}
     return Run(name, folder, config, origin, result, curves=validations, **beside)
 
 
@@ -206,6 +225,19 @@ def _episodes(folder: RunFolder, result: Mapping[str, Any]) -> np.ndarray | None
     except ValueError as error:
         raise ValueError(f"{folder.episodes}: is damaged ({error}); {RETEST}") from None
     return sound.checked_episodes(folder.episodes, found, result, RETEST)
+
+
+def _drawn(folder: RunFolder, number: str) -> Drawn | None:
+    """Return a figure of a run; None if there is none, or it is no picture."""
+    path = folder.figure(number)
+    if not path.is_file() or not (png := path.read_bytes()).startswith(MAGIC):
+        return None
+    beside = path.with_suffix(".txt")
+    try:
+        lines = beside.read_text(encoding="utf-8").splitlines() if beside.is_file() else []
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{beside}: is damaged ({error.reason}); draw the figure again") from None
+    return Drawn(png, tuple(line.strip() for line in lines))
 
 
 def _kept(folder: RunFolder, result: Mapping[str, Any]):

@@ -6,7 +6,6 @@ from leo_tf.reports.asked import FIGURES
 from leo_tf.reports.collected import Collection, Run
 from leo_tf.reports.tables import Part, Picture, Section
 
-MAGIC = b"\x89PNG\r\n\x1a\n"
 INTRO = (
     "As leo_tf.figures draws them; the numbers behind figures 3 and 4 lie beside their files, as "
     "CSV."
@@ -21,21 +20,13 @@ def part(collection: Collection) -> Part | None:
     """Show the figures that lie in the folders of finished runs; None if there are none."""
     sections = []
     for number in FIGURES:
-        found = [picture for run in collection.finished if (picture := _picture(run, number))]
+        found = [_picture(run, number) for run in collection.finished if number in run.drawn]
         if found:
             sections.append(Section(f"Figure {number}", pictures=found))
     return Part("Figures of the paper", [INTRO], sections) if sections else None
 
 
-def _picture(run: Run, number: str) -> Picture | None:
-    """Return a figure of a run; None if there is none, or it is no picture."""
-    path = run.folder.figure(number)
-    if not path.is_file():
-        return None
-    content = path.read_bytes()
-    if not content.startswith(MAGIC):
-        return None
-    beside = path.with_suffix(".txt")
-    lines = beside.read_text(encoding="utf-8").splitlines() if beside.is_file() else []
-    said = [line.strip() for line in lines] or [UNSAID.get(number, NOT_KEPT)]
-    return Picture(f"Figure {number}", run.name, said, base64.b64encode(content).decode())
+def _picture(run: Run, number: str) -> Picture:
+    png, said = run.drawn[number]
+    said = said or (UNSAID.get(number, NOT_KEPT),)
+    return Picture(f"Figure {number}", run.name, said, base64.b64encode(png).decode())

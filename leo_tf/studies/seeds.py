@@ -15,7 +15,7 @@ from absl import flags
 from data_pipeline import command_line, console, flag_files
 from data_pipeline.command_line import error_line
 from leo_tf.config import Config
-from leo_tf.studies import protocol
+from leo_tf.studies import protocol, sound
 from leo_tf.studies.comparison import mean_of
 from leo_tf.training.run_folder import RunFolder
 
@@ -115,7 +115,9 @@ def finished(run: Run) -> dict[str, Any] | None:
         return None
     try:
         theirs, result = run.folder.read(with_model=True)
-    except ValueError:  # what is missing is made again
+        if result is not None:
+            sound.check_result(run.folder.result, result, theirs, "it is written again")
+    except ValueError:  # what is missing or damaged is made again
         return None
     asked = run.config.deciding()
     if result is None or theirs.deciding() != asked:
@@ -189,8 +191,11 @@ def table(kind: str, results: Results, failed: Mapping[int, str]) -> str:
     if not results:
         return "\n".join(["There is no result.", *without])
     of_kind = importlib.import_module(f"leo_tf.{kind}.result")
-    first = next(iter(results.values()))
-    figures = {label: each for label, each in of_kind.FIGURES.items() if each[0] in first}
+    figures = {  # an older version's may lack some
+        label: each
+        for label, each in of_kind.FIGURES.items()
+        if all(each[0] in result for result in results.values())
+    }
     known = any(half for _, half, _ in figures.values())
     labels = ["", *(f"seed {seed}" for seed in results)]
     labels.append(f"mean, ± over {len(results)} seed{'s' if len(results) > 1 else ''}")

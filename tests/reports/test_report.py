@@ -392,6 +392,33 @@ def test_a_first_stage_that_is_none_is_told(tmp_path, reported, stopped, said):
     assert said in line and str(path) in line
 
 
+@pytest.mark.parametrize(
+    ("protocol", "changes", "said"),
+    [
+        ("published", {"steps_taken": None}, "steps_taken is None, not a number from 0"),
+        ("plain", {"early_stopping": "x"}, "has early_stopping, of a run in one stage"),
+    ],
+)
+def test_steps_of_stages_that_are_none_are_told(tmp_path, reported, protocol, changes, said):
+    told = {"early_stopping": STOPPED, **changes}
+    given = {"dataset": "glyphs", "steps": 400, "protocol": protocol}
+    write_run(tmp_path / "runs" / "a", [0.5, 0.75], result=told, **given)
+    *_, errors = reported(tmp_path / "runs", status=1)
+    (line,) = errors
+    assert said in line and "result.json" in line
+
+
+def test_runs_behind_links_are_reported_once_and_rings_end(tmp_path, reported):
+    root = tmp_path / "runs"
+    write_run(root / "a", [0.5, 0.75])
+    write_run(tmp_path / "disk" / "b", [0.5, 1.0], seed=1)
+    (root / "elsewhere").symlink_to(tmp_path / "disk")
+    (root / "again").symlink_to(tmp_path / "disk" / "b")
+    (root / "a" / "ring").symlink_to(root)
+    *_, rows, _ = reported(root)
+    assert [(row["runs"], row["seeds"]) for row in rows] == [("2", "0, 1")]
+
+
 @pytest.mark.parametrize("kept", ["trials.json", "study.journal"])
 def test_trials_of_a_search_are_no_runs(tmp_path, reported, kept):
     study = tmp_path / "runs" / "tune" / "leo"
@@ -625,7 +652,11 @@ def test_figures_of_the_paper_are_in_the_page_with_what_they_say(tmp_path, repor
         (root / name).write_bytes(drawn)
     (root / "b/figure3.png").write_bytes(b"<svg onload=x>")
     (root / "a/figure3.txt").write_text("LEO's codes.\n    Of <script>.\n", encoding="utf-8")
-    page, text, *_ = reported(root)
+    (root / "b/figure4.png").write_bytes(drawn)
+    (root / "b/figure4.txt").write_bytes(b"\xff\xfe")
+    page, text, _, errors = reported(root, status=1)
+    (line,) = errors
+    assert "b/figure4.txt: is damaged" in line and "draw the figure again" in line
     images = [given for tag, given in page.tags if tag == "img"]
     told = "What it shows was not kept beside it."
     assert [given["alt"] for given in images] == ["LEO's codes. Of <script>.", told]

@@ -107,6 +107,7 @@ def test_a_run_is_finished_if_its_result_is_of_what_is_asked_for(tmp_path):
     claim(run.folder, config)
     assert seeds.finished(run) is None
     result = {"steps": 6, "test_episodes": 40, "allow_overlap": False}
+    result |= {"test_accuracy": 50.0, "queries": 5}
     write_json(run.folder.result, result)
     assert seeds.finished(run) is None  # without its SavedModel
     (run.folder.saved_model / "assets.extra").mkdir(parents=True)
@@ -120,6 +121,19 @@ def test_a_run_is_finished_if_its_result_is_of_what_is_asked_for(tmp_path):
         assert seeds.finished(run._replace(config=other)) is None
     write_json(run.folder.result, {**result, "test_episodes": 30})  # of the test before a kill
     assert seeds.finished(run) is None
+    for damage in ({"test_accuracy": "high"}, {"test_accuracy": None}, {"ci95": [1]}):
+        write_json(run.folder.result, {**result, **damage})
+        assert seeds.finished(run) is None
+    del result["test_accuracy"]
+    write_json(run.folder.result, result)
+    assert seeds.finished(run) is None
+
+
+def test_a_figure_that_an_older_result_lacks_is_left_out_for_all():
+    found = {seed: classified(50.0 + seed, 1.0) for seed in (0, 1)}
+    del found[1]["nearest_centroid_accuracy"]
+    text = seeds.table("classification", found, {})
+    assert cells(text, "seed 1") == ["51.00", "±", "1.00"]
 
 
 @pytest.mark.parametrize(

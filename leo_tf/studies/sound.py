@@ -11,6 +11,7 @@ import numpy as np
 from leo_tf.classification.accuracies import summarise
 from leo_tf.config import Config
 from leo_tf.config.experiments import EARLY_STOPPING
+from leo_tf.config.methods import BASELINE
 
 # Of result.json: {name: (least, most)}; what may be missing, or null, is in the second of a pair.
 Bounds = Mapping[str, tuple[float, float]]
@@ -19,7 +20,10 @@ PERCENT = (0.0, 100.0)
 TRAINED: Bounds = {"train_steps_per_second": MANY, "steps_taken": MANY, "nan_guard_steps": MANY}
 CLASSIFICATION: tuple[Bounds, Bounds] = (
     {"test_accuracy": PERCENT, "test_episodes": (1, math.inf), "queries": (1, math.inf)},
-    {"ci95": MANY, "not_finite_episodes": MANY, "queries_together": MANY, **TRAINED},
+    {
+        **{"ci95": MANY, "not_finite_episodes": MANY, "queries_together": MANY, **TRAINED},
+        **{f"{BASELINE}_accuracy": PERCENT, f"{BASELINE}_ci95": MANY},
+    },
 )
 ERRORS = ("before", "latent", "adapted", "maml")
 REGRESSION: tuple[Bounds, Bounds] = (
@@ -27,6 +31,7 @@ REGRESSION: tuple[Bounds, Bounds] = (
     {
         **{f"{name}_squared_error": MANY for name in (*ERRORS, "limit")},
         **{f"{name}_median_squared_error": MANY for name in (*ERRORS, "limit")},
+        "ratio_to_limit": MANY,
         "negative_log_likelihood": ANY,
         "coverage_50": PERCENT,
         "coverage_90": PERCENT,
@@ -85,8 +90,11 @@ def check_result(
     for name in ("maml", "generator"):
         _check_optional(path, _object(path, result, name, remedy), TRAINED, remedy)
     if EARLY_STOPPING in config.experiment.models:
-        _check_there(path, result, [EARLY_STOPPING], remedy)
+        _check_there(path, result, [EARLY_STOPPING, "steps_taken"], remedy)
+        _check_number(path, "steps_taken", result["steps_taken"], MANY, remedy)
         _check_stopped(path, _object(path, result, EARLY_STOPPING, remedy), remedy)
+    elif EARLY_STOPPING in result:
+        raise ValueError(f"{path}: has {EARLY_STOPPING}, of a run in one stage; {remedy}")
 
 
 def check_origin(path: str | os.PathLike, origin: Mapping[str, Any], remedy: str) -> None:
