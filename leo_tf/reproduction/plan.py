@@ -15,7 +15,7 @@ from leo_tf.config.experiments import PLAIN, Regression
 from leo_tf.reports.asked import FIGURES
 from leo_tf.reproduction.recipes import CENTER, Recipe
 from leo_tf.studies import seeds, trials
-from leo_tf.studies.search import RECORD
+from leo_tf.studies.search import RECORD, Search, about
 from leo_tf.studies.tuning import Tuning
 from leo_tf.training.run_folder import RunFolder, read_json
 
@@ -106,7 +106,8 @@ class Plan:
     def _rows(self, seed: int) -> Iterator[Recipe]:
         """Yield the recipes of the tables, and of the runs that figures show."""
         tables = {int(name[-1]) for name in self.what if name.startswith("table")}
-        roles = {RECIPES.get(role, role) for number in self._figures() for role in _roles(number)}
+        shown_roles = (role for number in self._figures() for role in FIGURES[number].roles)
+        roles = {RECIPES.get(role, role) for role in shown_roles}
         for recipe in self.recipes.values():
             shown = recipe.name in roles and seed == self.seeds[0]
             if recipe.is_row and (shown or tables & {*recipe.tables}):
@@ -203,13 +204,17 @@ class Plan:
         """Return the settings that a search found for a run.
 
         Raises:
-          ValueError: one line, if it is not done, or found none.
+          ValueError: one line, if it is not done, found none, or was another one.
         """
-        tuning = self.tuning(run)
-        if left := self.trials_left(run):
-            there = self.trials - left
-            raise ValueError(f"{self.record(run)}: has {there} of {self.trials} trials")
-        return {**tuning.start, **trials.best(trials.read(self.record(run), tuning.method))}
+        tuning, path = self.tuning(run), self.record(run)
+        record = trials.read(path, tuning.method)
+        shared = about(tuning.config({}), tuning.ranges, {})
+        asked = Search(path.parent, tuning.method, tuning.ranges, shared, self.trials)
+        if apart := asked.differences(record["search"]):
+            raise ValueError(f"{path}: has trials of another search: {apart}; choose another --out")
+        if (there := len(record["trials"])) < self.trials:
+            raise ValueError(f"{path}: has {there} of {self.trials} trials")
+        return {**tuning.start, **trials.best(record)}
 
     def record(self, run: Job) -> Path:
         """Return the record of the search for the settings of a run."""
@@ -292,7 +297,3 @@ class Plan:
         except (ValueError, FileNotFoundError):
             return True
         return False
-
-
-def _roles(number):
-    return FIGURES[number].roles

@@ -35,7 +35,7 @@ def taken_over(search: Search) -> "Ledger":
 
 def _compare(search, theirs, where):
     """Raise a ValueError if trials that are there are of another search."""
-    if theirs and (apart := trials.differences(theirs, search.terms)):
+    if apart := search.differences(theirs or {}):
         raise ValueError(
             f"{where}: has trials of another search: {apart}; leave that as it was, or choose "
             "another folder"

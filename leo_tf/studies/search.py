@@ -7,11 +7,13 @@ from typing import Any
 
 from leo_tf.config import Config
 from leo_tf.config.methods import own
+from leo_tf.studies import trials
 from leo_tf.studies.ranges import Range
 
 SAMPLERS = ("tpe", "random")
 # In the folder of a search: the study, the record of its trials, the trainings of those that run.
 JOURNAL, RECORD, RUNNING = "study.journal", "trials.json", "running"
+DIGEST = "the digest of "  # begins the names of terms that are read off files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +65,18 @@ class Search:
         told = {f"the range of {name}": str(each) for name, each in self.ranges.items()}
         return {**self.about, **told, "sampler": self.sampler}
 
+    def differences(self, theirs: Mapping[str, Any]) -> str:
+        """Say in what trials that are there are of another search; "" if in nothing.
+
+        Args:
+          theirs: the terms that they were kept with, {} where none were. Digests are looked at only
+            if this search has some: they take the data.
+        """
+        ours = self.terms
+        if not any(name.startswith(DIGEST) for name in ours):
+            theirs = {name: each for name, each in theirs.items() if not name.startswith(DIGEST)}
+        return trials.differences(theirs, ours) if theirs else ""
+
 
 def about(
     config: Config, ranges: Mapping[str, Range], digests: Mapping[str, str]
@@ -75,7 +89,7 @@ def about(
       digests: {split: digest} of the data.
     """
     shared = {name: value for name, value in config.training().items() if name not in ranges}
-    shared |= {f"the digest of {split}": digest for split, digest in digests.items()}
+    shared |= {f"{DIGEST}{split}": digest for split, digest in digests.items()}
     if method := own.of(config.settings):
-        shared["the digest of the method's file"] = method.digest
+        shared[f"{DIGEST}the method's file"] = method.digest
     return shared

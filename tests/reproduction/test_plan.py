@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from leo_tf.reproduction.foresight import Foresight, in_order
 from leo_tf.reproduction.plan import FIGURE, RUN, SEARCH, Job, Plan
 from leo_tf.reproduction.recipes import read_all
 from leo_tf.reproduction.said import duration, on_machines
+from leo_tf.studies import trials
+from leo_tf.studies.search import Search, about
 
 RECIPES = read_all()
 FEW = {"steps": 5, "test_episodes": 20}
@@ -116,7 +119,9 @@ def test_what_is_there_is_not_done_again(tmp_path):
     run = Job(RUN, "leo", "glyphs", 1, 0)
     folder = asked.folder(run).path
     settings = {"dataset": "glyphs", "shot": 1, "steps": 5, "protocol": "published"}
-    write_run(folder, [0.5] * 20, **settings)
+    stopped = {"folder": "early_stopping", "best_step": 5, "steps_taken": 5}
+    stopped |= {"val_accuracy": 60.0, "val_ci95": 0.5}
+    write_run(folder, [0.5] * 20, result={"early_stopping": stopped}, **settings)
     assert asked.is_begun(run) and not asked.is_done(run)  # it has no model
     (folder / "saved_model/assets.extra").mkdir(parents=True)
     (folder / "saved_model/saved_model.pb").touch()
@@ -124,6 +129,12 @@ def test_what_is_there_is_not_done_again(tmp_path):
     about.write_text('{"run": "%s"}' % ("0" * 16), encoding="utf-8")
     assert asked.is_done(run)
     assert not dataclasses.replace(asked, settings={**FEW, "steps": 6}).is_done(run)
+    whole = (folder / "result.json").read_text(encoding="utf-8")
+    for damage in ('"high"', "null"):
+        damaged = re.sub(r'("test_accuracy": )[^,]*', rf"\g<1>{damage}", whole)
+        (folder / "result.json").write_text(damaged, encoding="utf-8")
+        assert not asked.is_done(run)
+    (folder / "result.json").write_text(whole, encoding="utf-8")
     figure = Job(FIGURE, "3", "glyphs", 1, 0)
     assert not asked.is_done(figure)
     asked.picture(figure).touch()
@@ -207,6 +218,22 @@ def test_a_search_is_done_by_as_many_workers_as_it_has_trials(tmp_path):
     assert not asked.is_done(search)
     record.write_text(json.dumps({"method": "leo", "trials": 4 * [entry]}), encoding="utf-8")
     assert asked.is_done(search)
+
+
+def test_a_search_by_trials_of_other_steps_is_none_of_this_plan(tmp_path):
+    asked = plan(tmp_path, what=("figure3",), trials=1, settings={"steps": 500})
+    (search,) = asked.searches()
+    tuning = asked.tuning(search)
+    shared = about(tuning.config({}), tuning.ranges, {"train": "a digest"})
+    terms = Search(tmp_path, tuning.method, tuning.ranges, shared, 1).terms
+    entry = {"settings": {}, "val_accuracy": 50.0}
+    trials.write(asked.record(search), {"method": "leo", "search": terms, "trials": [entry]})
+    assert asked.is_done(search)
+    longer = dataclasses.replace(asked, settings={"steps": 501})
+    assert longer.record(search) == asked.record(search)
+    assert not longer.is_done(search)
+    with pytest.raises(ValueError, match="steps is 500 there and 501 now; choose another --out"):
+        longer.config(search._replace(kind=RUN))
 
 
 def test_durations_are_written_for_people():
