@@ -46,8 +46,9 @@ def read(path: Any, method: str) -> dict[str, Any]:
     record = read_json(path, remedy)
     try:
         trials = [_whole(number, each) for number, each in enumerate(record["trials"])]
-        return {"method": record["method"], "search": record.get("search", {}), "trials": trials}
-    except (KeyError, TypeError, ValueError):
+        search = dict(record.get("search", {}))
+        return {"method": record["method"], "search": search, "trials": trials}
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
         raise ValueError(f"{path}: is no record of trials; {remedy}") from None
 
 
@@ -57,11 +58,17 @@ def _whole(number, trial):
     state = FAILED if accuracy is None else COMPLETE
     found = {"trial": number, "settings": dict(trial["settings"]), "state": state, **trial}
     known = found["state"] in (COMPLETE, PRUNED, FAILED) and isinstance(found["trial"], int)
-    judged = isinstance(accuracy, int | float) and math.isfinite(accuracy)
-    shown = found["state"] != PRUNED or found["validations"]
-    if not (known and shown and judged == (found["state"] == COMPLETE)):
+    told = {int(step): value for step, value in found.get("validations", {}).items()}
+    numbers = [each for each in (*told.values(), found.get("seconds")) if each is not None]
+    shown = found["state"] != PRUNED or [*told.values()][-1] is not None
+    sound = all(map(_is_number, numbers)) and _is_number(accuracy) == (found["state"] == COMPLETE)
+    if not (known and shown and sound):
         raise TypeError
     return found
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def write(path: Any, record: Mapping[str, Any]) -> None:

@@ -273,6 +273,11 @@ def test_a_study_of_another_search_is_refused_and_stays_as_it_is(tmp_path):
         {"val_accuracy": "high"},
         {"val_accuracy": None},
         {"validations": {"late": 50.0}},
+        {"validations": 3},
+        {"validations": {"5": "x"}},
+        {"state": "pruned", "val_accuracy": None, "validations": {"5": None}},
+        {"val_accuracy": 10**400},
+        {"seconds": "long"},
         {"settings": {"outer_lr": "high"}},
         {"settings": 3},
         {"trial": "first"},
@@ -281,6 +286,15 @@ def test_a_study_of_another_search_is_refused_and_stays_as_it_is(tmp_path):
 def test_a_record_that_is_none_is_told_and_stays(tmp_path, change):
     good = {"trial": 0, "settings": {}, "state": "complete", "val_accuracy": 50.0}
     record = {"method": "toy", "search": {}, "trials": [{**good, **change}]}
+    _assert_no_record(tmp_path, record)
+
+
+def test_a_record_of_no_search_is_told_and_stays(tmp_path):
+    for search_of in ("mine", 3, [1], None):
+        _assert_no_record(tmp_path, {"method": "toy", "search": search_of, "trials": []})
+
+
+def _assert_no_record(tmp_path, record):
     path = tmp_path / "trials.json"
     path.write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(ValueError, match="remove .* to try settings anew") as told:
@@ -353,5 +367,6 @@ def test_a_database_that_cannot_be_opened_is_told_without_its_password(tmp_path,
 def test_a_process_is_told_from_a_later_one_of_its_number():
     here = Process.here()
     assert here.lives and here.number == os.getpid()
-    assert not here._replace(began=here.began - 1).lives
+    assert here._replace(began=here.began - 3).lives  # the clock was set right since
+    assert not here._replace(began=here.began - 3600).lives
     assert not here._replace(host="elsewhere").lives
