@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from data_pipeline import atomic
 from leo_tf.regression import posterior
 from leo_tf.regression.evaluation import are_ambiguous, are_sines
 from leo_tf.regression.export import load, predict_tasks
@@ -51,7 +52,8 @@ def draw(asked: Asked) -> list[str]:
     panels[0, 0].set_ylabel("one family clear")
     panels[1, 0].set_ylabel("ambiguous")
     figure.legend(handles=_legend(), loc="outside lower center", ncols=4, frameon=False)
-    figure.savefig(asked.path, dpi=80)
+    with atomic.writer(asked.path) as file:
+        figure.savefig(file, format="png", dpi=80)
     return []
 
 

@@ -157,3 +157,10 @@ def test_a_table_misses_the_trials_that_its_record_lacks(path):
         budget = plan.Budget(trials=done + more)
         of_table = (TOP / "runs/table", dataset, "center", 5, 15, (1,), (0,), (row,), budget)
         assert plan.Study(*of_table).untried(row) == bool(more and ranges(METHODS[row]))
+
+
+def test_a_data_set_of_any_name_is_a_title_as_it_is(tmp_path):
+    entry = {"trial": 0, "state": "complete", "val_accuracy": 50.0}
+    path = tmp_path / "history.png"
+    search_plot.draw_history({"trials": [entry]}, r"1 trial on $\cost_{$", path)
+    assert path.stat().st_size
