@@ -55,13 +55,15 @@ def carry_out(plan: Plan, foresight: Foresight, machines: Machines) -> int:
     try:
         collection = collect([str(plan.out)])
     except ValueError as error:  # nothing was done
+        faults = 1
         print(error_line(error), file=sys.stderr)
     else:
         written = page.write(collection, plan.out / PAGE)
+        faults = len(collection.faults)
         for fault in collection.faults:
             print(error_line(fault), file=sys.stderr)
         print(page.summarised(collection))
         print("\n".join(map(str, written)))
     for line in carried.failures(failed):
         print(line, file=sys.stderr)
-    return 1 if failed else 0
+    return 1 if failed or faults else 0
