@@ -10,7 +10,7 @@ from typing import Any
 from absl import flags
 
 from data_pipeline import flag_files, paths, process
-from data_pipeline.one_line import one_line
+from data_pipeline.one_line import one_line, plain
 from data_pipeline.version import __version__
 
 LARGEST = 2**31 - 1  # of whole numbers, as TensorFlow counts
@@ -61,8 +61,8 @@ def run(
 
 
 def error_line(error: object) -> str:
-    """Return the line that tells an error to a user, though a file's name in it has line ends."""
-    return "error: " + " ".join(line.strip() for line in str(error).splitlines())
+    """Return the line that tells an error to a user, whatever the names of files in it hold."""
+    return plain("error: " + " ".join(line.strip() for line in str(error).splitlines()))
 
 
 def _run(main, values, description, argv, operands, prepare):
@@ -240,6 +240,21 @@ def check_file(flag: str, path: str) -> None:
     """Raise a ValueError, one line, if the file that a flag leads to cannot be written."""
     with _named(flag):
         paths.check_file(path)
+
+
+def check_apart(values: flags.FlagValues, read: Sequence[str], written: Sequence[str]) -> None:
+    """Raise a ValueError, one line, if a command would write over what it reads, or over itself.
+
+    Args:
+      values: the flags.
+      read, written: names of those that lead to files.
+    """
+    taken: dict[str, str] = {}
+    for flag in (*read, *written):
+        if path := values[flag].value:
+            other = taken.setdefault(os.path.realpath(path), flag)
+            if other != flag and flag in written:
+                raise ValueError(f"--{flag}={path}: is that of --{other}, too; choose another")
 
 
 def check_folder(flag: str, path: str | None) -> None:

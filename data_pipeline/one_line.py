@@ -1,4 +1,6 @@
-"""What an error says, in a line of bounded length, whatever a file or a library put into it."""
+"""What an error or the name of a file says, in a line, whatever a file or a library put into it."""
+
+import unicodedata
 
 MOST = 200  # characters of what others wrote
 
@@ -16,3 +18,18 @@ def one_line(said: object, most: int = MOST) -> str:
         text = ""
     text = text or type(said).__name__
     return text if len(text) <= most else text[:most] + "..."
+
+
+def plain(name: str) -> str:
+    """Return a name with what is no character, or none that can be seen, as its number.
+
+    Names of files are any bytes: line ends, what steers a terminal, and what is no UTF-8.
+    """
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(map(_seen, text))
+
+
+def _seen(character):
+    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+        return character.encode("unicode_escape").decode()
+    return character

@@ -27,6 +27,7 @@ from data_pipeline.images.forward import BATCH, rows
 from data_pipeline.images.listing import Listing
 from data_pipeline.images.record import RECORD, Embedded, read_record, write_record
 from data_pipeline.images.shards import Shards, check_space, space
+from data_pipeline.one_line import plain
 
 if TYPE_CHECKING:
     from data_pipeline.images.backbones import Backbone
@@ -87,13 +88,16 @@ def _setup(listing, backbone, views, batch):
 
 
 def _finished(folder, listing, backbone, views):
-    """Return the record of a folder that holds what is asked for; None if there is no folder."""
+    """Return the record of a folder that holds what is asked for; None if there is no folder.
+
+    Its pictures may have been moved since.
+    """
     if not folder.exists():
         return None
     found = read_record(folder)
     if found and (found.backbone, found.views) == (backbone.description(), views):
         if found.pictures == listing.content():
-            return found
+            return found._replace(images=os.fspath(listing.folder))
     raise ValueError(
         f"{folder}: has embeddings of other pictures, of another backbone or shared out otherwise; "
         "choose another --out, or move it away"
@@ -117,7 +121,7 @@ def _embed_missing(shards, listing, backbone, views, batch, progress):
             for number, why in sorted(each.faults.items()):
                 skipped += 1
                 if skipped <= SHOWN:
-                    bar.write(f"skipped {files[number]}: {why}", file=sys.stderr)
+                    bar.write(f"skipped {plain(files[number])}: {why}", file=sys.stderr)
     if skipped > SHOWN:
         print(f"skipped {skipped - SHOWN} more, see {RECORD}", file=sys.stderr)
     return time.monotonic() - start, len(files) - done

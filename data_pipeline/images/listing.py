@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from data_pipeline.images.decode import digest_of
+from data_pipeline.one_line import plain
 
 Classes = dict[str, list[str]]
 
@@ -89,7 +90,7 @@ class Listing:
             f"{split} {len(classes)} classes, {sum(map(len, classes.values()))} pictures"
             for split, classes in self.splits.items()
         ]
-        return f"{self.folder}: {'; '.join(sizes)} ({self.how})"
+        return f"{plain(str(self.folder))}: {'; '.join(sizes)} ({self.how})"
 
 
 def _status(path):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from data_pipeline.images.fitting import VIEWS
 from data_pipeline.images.listing import Listing
 from data_pipeline.images.record import RECORD, Embedded
+from data_pipeline.one_line import plain
 
 if TYPE_CHECKING:
     from data_pipeline.images.backbones import Backbone
@@ -34,7 +35,7 @@ def lines(record: Embedded) -> Iterator[str]:
     if record.skipped:
         file, why = next(iter(record.skipped.items()))
         count = len(record.skipped)
-        yield f"{count} could not be used and were skipped ({file}: {why}; all in {RECORD})"
+        yield f"{count} could not be used and were skipped ({plain(file)}: {why}; all in {RECORD})"
     for name, why in record.left_out.items():
         yield f"class {name!r} was left out: {why}"
     if record.others:
@@ -42,7 +43,7 @@ def lines(record: Embedded) -> Iterator[str]:
     if record.shared_example:
         yield (
             f"{record.shared} pictures are in two classes, such as "
-            f"{' and '.join(record.shared_example)}; leave them out of one"
+            f"{' and '.join(map(plain, record.shared_example))}; leave them out of one"
         )
     if record.rate is not None:
         yield (

@@ -16,8 +16,8 @@ import numpy as np
 from data_pipeline import cards, paths
 from data_pipeline.class_names import class_name
 from data_pipeline.images.picture_folders import ENDINGS, files_below
+from data_pipeline.one_line import plain
 from leo_tf.serving import embedding_tables
-from leo_tf.serving.words import plain
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,15 +4,16 @@ import dataclasses
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from data_pipeline.images import same_pictures
+from data_pipeline.one_line import plain
 from leo_tf.serving import embedded, given, networks, served
 from leo_tf.serving.given import Given
-from leo_tf.serving.words import counted, plain
+from leo_tf.serving.words import counted
 from leo_tf.startup import start_tensorflow
 
 UNKNOWN = "unknown"  # the answer below --reject_below
@@ -70,9 +71,13 @@ class Predictions(NamedTuple):
 
     @property
     def right(self) -> list[bool | None]:
-        """Whether each answer is right, see `is_right`; None where the truth is not known."""
+        """Whether each answer is right, see `is_right`; None where the truth is not known.
+
+        All are judged each time.
+        """
+        classes = frozenset(self.classes)
         return [
-            None if truth is None else is_right(truth, answer, self.classes)
+            None if truth is None else is_right(truth, answer, classes)
             for truth, answer in zip(self.truths, self.answers, strict=True)
         ]
 
@@ -81,7 +86,7 @@ class Predictions(NamedTuple):
         return np.argsort(self.probabilities.max(axis=1), kind="stable").tolist()
 
 
-def is_right(truth: str, answer: str, classes: Sequence[str]) -> bool:
+def is_right(truth: str, answer: str, classes: Collection[str]) -> bool:
     """Return whether an answer is right; about a query of none of the classes, `UNKNOWN` is."""
     if truth in classes:
         return answer == truth

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data_pipeline import atomic, paths
+from data_pipeline.one_line import plain
 from data_pipeline.version import __version__
 from leo_tf.serving import scoring, thumbnails
 from leo_tf.serving.prediction import UNKNOWN, Predictions
 from leo_tf.serving.prediction_table import summary
-from leo_tf.serving.words import plain
 
 TEMPLATE = "predictions.html.jinja"
 STYLES = Path(__file__).parents[1] / "reports"  # page.css, of all pages of this project
@@ -51,7 +51,8 @@ def render(predictions: Predictions) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = [_shown(predictions, row) for row in predictions.by_doubt()[:MOST_SHOWN]]
+    right = predictions.right
+    shown = [_shown(predictions, row, right[row]) for row in predictions.by_doubt()[:MOST_SHOWN]]
     return environment.get_template(TEMPLATE).render(
         title=f"Predictions for {plain(str(predictions.queries.place))}",
         summary=summary(predictions),
@@ -66,7 +67,7 @@ def render(predictions: Predictions) -> str:
     )
 
 
-def _shown(predictions, row):
+def _shown(predictions, row, right):
     """Return what the page shows of a query."""
     probabilities, names = predictions.probabilities[row], predictions.queries.names
     first, second = np.argsort(-probabilities, kind="stable")[:2]
@@ -82,7 +83,7 @@ def _shown(predictions, row):
         predictions.classes[following],
         float(probabilities[following]),
         predictions.truths[row],
-        predictions.right[row],
+        right,
     )
 
 

@@ -1,18 +1,4 @@
-"""Words for people: names of files, whatever bytes they are, and numbers of things."""
-
-import unicodedata
-
-
-def plain(name: str) -> str:
-    """Return a name with what is no character, or none that can be seen, as its number."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(map(_seen, text))
-
-
-def _seen(character):
-    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
-        return character.encode("unicode_escape").decode()
-    return character
+"""Words for people: numbers of things."""
 
 
 def counted(count: int, noun: str) -> str:

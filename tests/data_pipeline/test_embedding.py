@@ -118,18 +118,20 @@ def test_pictures_that_cannot_be_used_are_skipped_told_and_counted(tmp_path, cap
     (folder / "test" / "f" / "004.png").unlink()
     (folder / "test" / "f" / "004.png").symlink_to("nowhere")
     (folder / "test" / "f" / "notes.txt").write_text("text")
+    (folder / "train" / "c" / "\x1b[31m\n.png").write_text("")
     record = run(folder, tmp_path / "mine")
     assert record.counts["train"] == {"a": 5, "b": 3, "c": 5}
     assert record.counts["test"] == {"f": 4, "g": 5}
     assert record.skipped == {
         "train/b/001.png": "the file is empty",
         "train/b/002.png": "no picture of a known format (JPEG, PNG, GIF, BMP, WEBP)",
+        "train/c/\x1b[31m\n.png": "the file is empty",
         "test/f/004.png": "No such file or directory",
     }
     assert record.others == 1
     told = capsys.readouterr().err.splitlines()
     assert [line.split(":")[0] for line in told if line.startswith("skipped")] == [
-        f"skipped {name}" for name in record.skipped
+        f"skipped {name}".replace("\x1b", "\\x1b").replace("\n", "\\n") for name in record.skipped
     ]
     found = embeddings_of(tmp_path / "mine")["mine/center/train"]
     np.testing.assert_allclose(found.of_class("b"), expected, rtol=1e-5)
@@ -250,6 +252,13 @@ def test_what_is_finished_is_not_done_again_and_never_overwritten(tmp_path, embe
     with pytest.raises(ValueError, match="another --out"):
         run(folder, tmp_path / "mine")
     assert files_below(tmp_path / "mine") == before
+
+
+def test_finished_embeddings_know_where_their_pictures_are_now(tmp_path):
+    folder = write_splits(tmp_path / "pictures", 3)
+    run(folder, tmp_path / "mine")
+    moved = folder.rename(tmp_path / "moved")
+    assert run(moved, tmp_path / "mine").images == str(moved)
 
 
 def test_a_full_disk_is_told_and_costs_nothing(tmp_path, monkeypatch, embedded_rows):

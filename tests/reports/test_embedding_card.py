@@ -13,7 +13,7 @@ from tiny import tiny_sets, write_sets
 from data_pipeline import EmbeddingSet
 from data_pipeline.images.record import Embedded
 from leo_tf.classification.accuracies import Accuracy
-from leo_tf.reports import sample_sheet
+from leo_tf.reports import embedding_accuracy, sample_sheet
 from leo_tf.reports.embedding_accuracy import measure
 from leo_tf.reports.embedding_card import write_card
 from leo_tf.reports.layer_comparison import Comparison, Layer
@@ -124,6 +124,30 @@ def test_a_card_tells_programs_and_people(tmp_path):
     assert len(first) == 3
     list(write_card(record.folder, record))
     assert first == {path.name: path.read_bytes() for path in record.folder.glob("[cs]*.*")}
+
+
+def test_names_of_any_bytes_are_on_a_card(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedding_accuracy, "measure", lambda embeddings: [])
+    sets = {"train": spread({"cat": 3, "cow": 3}), "test": spread({"ant": 3, "bee": 3})}
+    skipped = {"ant/\udcff\x1b[31m\n.png": "the file is empty"}
+    record = recorded(tmp_path, tmp_path, sets, skipped=skipped)
+    list(write_card(record.folder, record))
+    card = json.loads((record.folder / "card.json").read_text())
+    assert card["skipped"] == {r"ant/\xff\x1b[31m\n.png": "the file is empty"}
+    assert r"\\xff\\x1b\[31m\\n.png" in (record.folder / "card.md").read_text(encoding="utf-8")
+
+
+def test_a_card_that_is_written_again_keeps_what_layers_were_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedding_accuracy, "measure", lambda embeddings: [])
+    sets = {"train": spread({"cat": 3, "cow": 3}), "test": spread({"ant": 3, "bee": 3})}
+    record = recorded(tmp_path, tmp_path, sets)
+    layers = compared(("last", 50, accuracy(70)))
+    list(write_card(record.folder, record, layers))
+    first = {path.name: path.read_bytes() for path in record.folder.glob("[cs]*.*")}
+    list(write_card(record.folder, record))
+    assert first == {path.name: path.read_bytes() for path in record.folder.glob("[cs]*.*")}
+    list(write_card(record.folder, record._replace(backbone={**BACKBONE, "digest": "4567"})))
+    assert json.loads((record.folder / "card.json").read_text())["layers"] is None
 
 
 def test_a_sheet_has_the_pictures_and_empty_places(tmp_path):
