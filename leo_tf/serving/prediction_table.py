@@ -1,6 +1,7 @@
 """Predictions as a table: CSV that no spreadsheet runs, and lines for people."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 from data_pipeline import atomic, paths
@@ -58,7 +59,7 @@ def lines(predictions: Predictions) -> Iterator[str]:
 
 def summary(predictions: Predictions) -> str:
     """Say in a few sentences what was predicted from what, and how much of it is right."""
-    counts = sorted(set(map(predictions.examples.labels.count, predictions.classes)))
+    counts = sorted(set(Counter(predictions.examples.labels).values()))
     each = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     made = f", embedded by {predictions.backbone}" if predictions.backbone else ""
     said = (

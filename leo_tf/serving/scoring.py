@@ -37,13 +37,14 @@ class Matrix(NamedTuple):
 
 def score(predictions: Predictions) -> Score | None:
     """Count right answers; None where no truth is known."""
-    known = [i for i, right in enumerate(predictions.right) if right is not None]
+    judged = predictions.right
+    known = [i for i, right in enumerate(judged) if right is not None]
     if not known:
         return None
-    right = [i for i in known if predictions.right[i]]
+    right = [i for i in known if judged[i]]
     rejected = {i for i in known if predictions.answers[i] == UNKNOWN}
     kept = [i for i in right if i not in rejected]
-    return Score(len(right), len(known), len(predictions.right), len(rejected), len(kept))
+    return Score(len(right), len(known), len(judged), len(rejected), len(kept))
 
 
 def matrix(predictions: Predictions) -> Matrix | None:
@@ -61,5 +62,6 @@ def matrix(predictions: Predictions) -> Matrix | None:
     columns = list(predictions.classes)
     columns += [UNKNOWN] if UNKNOWN in predictions.answers and UNKNOWN not in columns else []
     counts = [[pairs[row, column] for column in columns] for row in rows]
-    right = [[is_right(row, column, predictions.classes) for column in columns] for row in rows]
+    classes = frozenset(predictions.classes)
+    right = [[is_right(row, column, classes) for column in columns] for row in rows]
     return Matrix(rows, columns, counts, right)
