@@ -36,6 +36,8 @@ define(integer, "seed", 0, "decides which, with --shot", **seeds)
 bounds = {"lower_bound": 0.0, "upper_bound": 1.0}
 meaning = "answer unknown below this probability [never]"
 define(flags.DEFINE_float, "reject_below", None, meaning, **bounds)
+# NaN is within all bounds.
+flags.register_validator("reject_below", lambda x: x == x, "must be from 0 to 1", FLAGS)
 meaning = "network that embeds the pictures, as in leo_tf.embed [the model's own]"
 define(flags.DEFINE_string, "backbone", None, meaning)
 define(path, "weights", None, "file of its weights [where they were when the model was trained]")
@@ -45,6 +47,7 @@ def main() -> None:
     """Predict as the flags say."""
     with command_line.flags_at_fault():
         places = [given.check_there(FLAGS[name].value, name) for name in ("support", "queries")]
+        command_line.check_apart(FLAGS, ("support", "queries"), ("out", "html"))
         served.where(FLAGS.model)
     from leo_tf.serving import prediction, prediction_page, prediction_table
 

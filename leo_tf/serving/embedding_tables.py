@@ -117,6 +117,8 @@ def _check_header(path, header):
     if len(set(header)) != len(header):
         again = next(name for name in header if header.count(name) > 1)
         raise ValueError(f"{path}: has two columns {again!r}; name them apart")
+    if len(header) == 1 and (other := next((each for each in ";\t" if each in header[0]), "")):
+        raise ValueError(f"{path}: its columns are divided by {other!r}; save it with commas")
     if not set(header) - {CLASS, FILE}:
         raise ValueError(f"{path}: has no column of numbers; see --help for the columns")
     if all(_is_number(cell) for cell in header):

@@ -5,11 +5,14 @@ import json
 import os
 import pickle
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import assert_refused, command
 from PIL import Image, ImageDraw
+
+from leo_tf.serving import given, prediction, prediction_page, prediction_table
 
 SHAPES = ("circle", "cross", "square")
 BASELINE = {"model": "nearest_centroid"}
@@ -204,6 +207,25 @@ def test_what_is_improbable_is_unknown(clusters, predict):
     assert status == 1 and "unknown" in error
 
 
+def test_many_answers_are_judged_once_each(monkeypatch):
+    count, classes = 3000, ("a", "b", "c")
+    labels = tuple(classes[i % 3] for i in range(count))
+    each = tuple((str(i), i) for i in range(count))
+    some = given.Given(Path("x"), tuple(map(str, range(count))), labels, each)
+    rows = np.random.default_rng(0).dirichlet(np.ones(3), count)
+    answers = tuple(classes[i] for i in rows.argmax(axis=1))
+    found = prediction.Predictions(
+        classes, some, some, rows, answers, labels, (), (), "model", "", 1.0
+    )
+    judged, own = [], prediction.is_right
+    monkeypatch.setattr(prediction, "is_right", lambda *a: judged.append(a) or own(*a))
+    right = sum(map(str.__eq__, answers, labels))
+    assert f"Right: {right} of 3000" in prediction_table.summary(found)
+    assert len(judged) == count
+    prediction_page.render(found)
+    assert len(judged) <= 5 * count
+
+
 def described(folder, **backbone):
     """Write a card that names a backbone."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -242,12 +264,16 @@ def test_another_backbone_than_the_models_is_refused_by_name(quick, drawn, tmp_p
 def test_wrong_flags(quick, drawn, tmp_path):
     given = {"support": drawn / "support", "queries": drawn / "queries"}
     given["out"] = tmp_path / "out.csv"
+    table = write(tmp_path, x_csv="class,a\nu,1\nv,2\n") / "x.csv"
     for changed, *said in (
         ({"support": tmp_path / "nowhere"}, "nowhere", "no such folder"),
         ({"model": tmp_path / "nowhere"}, "nowhere"),
         ({"model": "leo"}, "leo", "trained before"),
         ({"shot": 0}, "--shot"),
         ({"reject_below": 2}, "--reject_below"),
+        ({"reject_below": "nan"}, "--reject_below", "from 0 to 1"),
+        ({"html": tmp_path / "out.csv"}, "--html", "--out"),
+        ({"queries": table, "out": table}, "--out", "--queries"),
         ({"out": tmp_path / "none" / "out.csv"}, "--out"),
     ):
         assert_refused(quick("leo_tf.predict", **{**given, **changed}), 2, *said)
@@ -298,6 +324,7 @@ FAULTS = {
         "'x'",
     ),
     "no numbers": (lambda f: write(f, x_csv="class,file\nu,1\n") / "x.csv", "no column of numbers"),
+    "semicolons": (lambda f: write(f, x_csv="class;a\nu;1,5\n") / "x.csv", "';'", "with commas"),
     "twice": (lambda f: write(f, x_csv="class,a,a\nu,1,2\n") / "x.csv", "two columns 'a'"),
     "NaN": (lambda f: write(f, x_csv="class,a\nu,1\nv,nan\n") / "x.csv", "line 3", "NaN"),
     "no labels": (lambda f: saved(f, ROWS), "what class is row 0?", "_labels.npy"),
