@@ -7,6 +7,7 @@ white, CMYK is converted, 16 bits are scaled. The content tells the format, not 
 import errno
 import io
 import os
+import stat
 import warnings
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -50,6 +51,9 @@ def read(path: str | os.PathLike) -> bytes:
       PictureError: it cannot be read, is empty, or far too large.
     """
     try:
+        kind = stat.S_IFMT(os.stat(path).st_mode)
+        if kind not in (stat.S_IFREG, stat.S_IFDIR):  # a pipe would be waited for, without end
+            raise PictureError("is no regular file")
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size > LARGEST_BYTES:
@@ -121,6 +125,22 @@ def from_array(array: np.ndarray) -> "Image.Image":
         )
     _check_size(array.shape[1], array.shape[0])
     return _plain(import_pillow().fromarray(np.ascontiguousarray(array)))
+
+
+def from_picture(picture: "Image.Image") -> "Image.Image":
+    """Return a picture of Pillow's, as `decode` does of its file.
+
+    Raises:
+      PictureError: it is damaged, too large, or has numbers without a range.
+    """
+    _check_size(*picture.size)
+    if picture.mode == "F":
+        raise PictureError("is of floats, whose white nothing tells; give one of 8 or 16 bits")
+    try:
+        picture.load()
+        return _plain(_upright(picture))
+    except Exception as error:  # a file that Pillow has only opened may hold anything
+        raise PictureError(f"damaged ({_line(error)})") from None
 
 
 def _check_size(width, height):

@@ -75,6 +75,8 @@ def _digest(path):
     """Return a hash of a file; of its path, if it cannot be read."""
     made = hashlib.sha256()
     try:
+        if not os.path.isfile(path):  # such as a pipe, which would be waited for
+            raise OSError
         with open(path, "rb") as file:
             while chunk := file.read(_CHUNK):
                 made.update(chunk)

@@ -1,10 +1,10 @@
 """Pictures to embeddings, by the network that a model was trained on."""
 
 import functools
-import io
+import itertools
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from data_pipeline import cards
 from data_pipeline.json_text import parsed
 from leo_tf.startup import import_quietly
 
-BATCH = 32
+BATCH = 32  # a power of two
 
 
 def embed(pictures: Iterable[Any], about: Mapping[str, Any], name: str) -> np.ndarray:
@@ -47,20 +47,18 @@ def embed(pictures: Iterable[Any], about: Mapping[str, Any], name: str) -> np.nd
     views = {folder: number for number, folder in fitting.VIEWS.items()}.get(about.get("crop"), 1)
     found = _backbone(json.dumps(backbone, sort_keys=True, allow_nan=False))
     fit = fitting.Fit.of(found, views)
-    fitted = [_fitted(fit, each, number) for number, each in enumerate(pictures)]
-    if not fitted:
-        return np.zeros([0, found.dim], np.float32)
+    fitted = (_fitted(fit, each, number) for number, each in enumerate(pictures))
     return _forward(found, views, fitted, f"{name}, by {cards.title(backbone)}")
 
 
-def _forward(backbone, views, fitted: Sequence[np.ndarray], what):
-    """Embed fitted pictures, all batches of one size."""
-    batch = min(BATCH, 1 << (len(fitted) - 1).bit_length())
-    compute, done = _compiled(backbone, views, batch), []
-    for start in range(0, len(fitted), batch):
-        part = np.stack(fitted[start : start + batch])
-        filled = np.concatenate([part, np.zeros([batch - len(part), *part.shape[1:]], np.uint8)])
-        done.append(compute(filled)[: len(part)])
+def _forward(backbone, views, fitted: Iterator[np.ndarray], what):
+    """Embed fitted pictures, of which a batch is in memory; all batches are of one size."""
+    batch, done = 0, [np.zeros([0, backbone.dim], np.float32)]
+    while part := list(itertools.islice(fitted, BATCH)):
+        batch = batch or 1 << (len(part) - 1).bit_length()
+        filled = np.zeros([batch, *part[0].shape], np.uint8)
+        filled[: len(part)] = part
+        done.append(_compiled(backbone, views, batch)(filled)[: len(part)])
     embeddings = np.concatenate(done)
     bad = ~np.isfinite(embeddings).all(axis=1) | ~embeddings.any(axis=1)
     if bad.any():
@@ -94,16 +92,8 @@ def _fitted(fit, picture, number):
         if isinstance(picture, bytes):
             return fit.decoded(picture)
         if hasattr(picture, "convert"):  # Pillow's
-            return fit.decoded(_as_png(picture))
+            return fit.fitted(decode.from_picture(picture))
         return fit.fitted(decode.from_array(picture))
     except decode.PictureError as error:
         name = os.fspath(picture) if named else f"picture {number}"
         raise ValueError(f"{name}: {error}") from None
-
-
-def _as_png(picture):
-    """Return a picture of Pillow's as a file, so that it is decoded as files are."""
-    file = io.BytesIO()
-    kept = picture.mode in ("1", "L", "LA", "P", "RGB", "RGBA") or picture.mode.startswith("I")
-    (picture if kept else picture.convert("RGB")).save(file, "PNG", compress_level=1)
-    return file.getvalue()

@@ -1,6 +1,7 @@
 """Pictures of every kind become 8 bits, upright, on white; what is none is refused."""
 
 import io
+import os
 import struct
 import zlib
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 from data_pipeline.images import decode as decode_module
 from data_pipeline.images.decode import LARGEST_PIXELS, PictureError, decode, from_array, read
+from data_pipeline.images.same_pictures import check_different
 
 
 def encoded(image, kind, **options):
@@ -149,6 +151,15 @@ def test_a_file_that_is_far_too_large_is_not_read(tmp_path):
         file.truncate(decode_module.LARGEST_BYTES + 1)  # sparse
     with pytest.raises(PictureError, match="bytes"):
         read(tmp_path / "huge.bmp")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    for name in "ab":
+        os.mkfifo(tmp_path / f"{name}.png")
+    with pytest.raises(PictureError, match="is no regular file"):
+        read(tmp_path / "a.png")
+    check_different(tmp_path, [("a", ["a.png"]), ("b", ["b.png"])])
 
 
 @pytest.mark.parametrize("side", [10_000, 60_000])

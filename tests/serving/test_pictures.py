@@ -1,10 +1,13 @@
 """Pictures are embedded as those were that a model was trained on."""
 
+import weakref
+
 import numpy as np
 import pytest
 from served_models import ABOUT, write_model
 
 from leo_tf import FewShotClassifier
+from leo_tf.serving import pictures as serving_pictures
 from leo_tf.serving.pictures import embed
 
 backbones = pytest.importorskip("data_pipeline.images.backbones")
@@ -47,6 +50,40 @@ def test_files_arrays_and_pictures_of_pillow_are_one(glyphs, tmp_path):
     )
     np.testing.assert_allclose(found, by_hand, rtol=1e-3, atol=1e-4)
     assert embed([], about, "glyphs").shape == (0, backbone.dim)
+
+
+def test_a_picture_of_pillow_is_what_its_file_is(glyphs, tmp_path):
+    about, _ = glyphs
+    exif = image_module.Exif()
+    exif[0x0112] = 6  # turned to the right by the camera
+    image_module.fromarray(drawn(5)).save(tmp_path / "turned.png", exif=exif)
+    image_module.fromarray(drawn(5)).convert("CMYK").save(tmp_path / "cmyk.jpg", quality=95)
+    files = [tmp_path / "turned.png", tmp_path / "cmyk.jpg"]
+    found = embed(files, about, "glyphs")
+    opened = embed(map(image_module.open, files), about, "glyphs")
+    np.testing.assert_allclose(opened, found, rtol=1e-4, atol=1e-5)
+    upright = embed([np.rot90(drawn(5), -1)], about, "glyphs")
+    np.testing.assert_allclose(found[:1], upright, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="picture 0: is of floats"):
+        embed([image_module.fromarray(np.ones([8, 8], np.float32))], about, "glyphs")
+
+
+def test_no_more_than_a_batch_of_pictures_is_in_memory(glyphs, monkeypatch):
+    about, _ = glyphs
+    there, most = set(), []
+
+    def watched(fit, picture, number, own=serving_pictures._fitted):
+        found = own(fit, picture, number)
+        there.add(number)
+        most.append(len(there))
+        weakref.finalize(found, there.discard, number)
+        return found
+
+    monkeypatch.setattr(serving_pictures, "_fitted", watched)
+    shown = [drawn(seed) for seed in range(8)]
+    found = embed((shown[i % 8] for i in range(120)), about, "glyphs")
+    assert found.shape[0] == 120 and max(most) <= 2 * serving_pictures.BATCH
+    np.testing.assert_allclose(found[96:104], found[:8], rtol=1e-4, atol=1e-5)
 
 
 def test_many_pictures_are_embedded_as_one_is(glyphs):
