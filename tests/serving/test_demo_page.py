@@ -168,6 +168,45 @@ def test_it_can_be_used_without_a_pointer(page):
             assert each.accessible_name, each.get_attribute("outerHTML")
 
 
+def test_what_comes_late_goes_where_it_was_sent(page):
+    page.execute_script("""
+        const own = window.fetch;
+        [window.asked, window.held, window.holding] = [[], [], false];
+        window.fetch = (url, options) => {
+          if (url === "api/kinds/photos") return new Promise(() => {});
+          if (!url.startsWith("api/embed/")) return own(url, options);
+          const answer = () => new Response('{"embedding": "AAAA"}');
+          window.asked.push(url);
+          if (!window.holding) return Promise.resolve(answer());
+          return new Promise((send) => held.push(() => send(answer())));
+        };
+        window.give = (count) => {
+          const files = new DataTransfer();
+          for (let i = 0; i < count; i++) files.items.add(new File(["x"], `${i}.png`));
+          const drop = { dataTransfer: files, bubbles: true, cancelable: true };
+          document.getElementById("row-0").dispatchEvent(new DragEvent("drop", drop));
+        };
+        give(19);""")
+    there = "return document.querySelectorAll('#row-0 .examples img').length === "
+    until(page, f"{there} 19")
+    page.execute_script("window.holding = true; give(1); give(1);")
+    until(page, "return held.length === 2")
+    page.execute_script("held.splice(0).forEach((each) => each());")
+    until(page, "return document.getElementById('problem').textContent.includes('at most 20')")
+    assert page.execute_script(f"{there} 20")
+    page.execute_script("document.getElementById('example-0-19').focus()")
+    page.switch_to.active_element.send_keys(" ")
+    assert page.switch_to.active_element.get_attribute("id") == "add-0"
+    page.execute_script(
+        "asked.length = 0; document.getElementById('kind-photos').click(); give(2);"
+    )
+    until(page, "return held.length === 1")
+    page.execute_script("document.getElementById('kind-drawings').click(); held.pop()();")
+    assert until(page, "return asked.length === 2 && asked") == ["api/embed/photos"] * 2
+    page.refresh()  # with a `fetch` of its own
+    until(page, "return document.querySelectorAll('#rows tr').length === 3")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_telephone(page, scheme):
     teach(page, CROSS, ANGLE)

@@ -58,10 +58,10 @@ async function open(kind) {
   ask();
 }
 
-async function embed(blob) {
+async function embed(blob, kind = state.kind) {
   if (blob.size > state.limits.bytes) throw new Error(`${blob.name || "The picture"} has more than ${state.limits.bytes >> 20} MB; scale it down.`);
   const type = blob.type.startsWith("image/") ? blob.type : "image/unknown";
-  return (await post(`api/embed/${state.kind}`, blob, type)).embedding;
+  return (await post(`api/embed/${kind}`, blob, type)).embedding;
 }
 
 let underWay = false;
@@ -193,7 +193,7 @@ canvas.addEventListener("pointermove", (event) => {
 canvas.addEventListener("keydown", (event) => {
   if (event.key === "Backspace" || event.key === "Delete") clear();
   else if (event.key === "z" && (event.ctrlKey || event.metaKey)) undo();
-  else if (/^[0-9]$/.test(event.key) && !event.ctrlKey && !event.metaKey && !event.altKey) addTo((Number(event.key) + 9) % 10);
+  else if (/^[0-9]$/.test(event.key) && !event.repeat && !event.ctrlKey && !event.metaKey && !event.altKey) addTo((Number(event.key) + 9) % 10);
   else return;
   event.preventDefault();
 });
@@ -219,9 +219,13 @@ async function addTo(row) {
 }
 
 async function addExample(to, url, embedding) {
-  if (to.examples.length >= state.limits.examples) return problem(`A class has at most ${state.limits.examples} examples.`);
+  const full = () => to.examples.length >= state.limits.examples;
+  const told = `A class has at most ${state.limits.examples} examples.`;
+  if (full()) return problem(told);
   try {
-    to.examples.push({ url, embedding: typeof embedding === "string" ? embedding : await embedding() });
+    const found = typeof embedding === "string" ? embedding : await embedding();
+    if (full()) return problem(told); // others came meanwhile
+    to.examples.push({ url, embedding: found });
   } catch (error) {
     return problem(error);
   }
@@ -238,8 +242,9 @@ function changed() {
 }
 
 async function addFiles(row, files) {
+  const { kind } = state; // which may be another before the last is there
   const to = set().classes[row];
-  for (const file of files) await addExample(to, await thumbnail(file), () => embed(file));
+  for (const file of files) await addExample(to, await thumbnail(file), () => embed(file, kind));
 }
 
 async function askAbout(file) {
@@ -357,7 +362,9 @@ function render() {
     ...tries.map(({ name, url }, i) =>
       element("button", { type: "button", id: `try-${i}`, "aria-label": `Try another picture of ${name}`, onclick: async () => stampOn(await picture(url)) }, element("img", { src: url, alt: "" }))),
   );
-  if (focused && $(focused) && document.activeElement !== $(focused)) $(focused).focus({ preventScroll: true });
+  const gone = /^(?:example|drop)-(\d+)/.exec(focused || ""); // by its own press: the class is what is nearest
+  const next = $(focused) || (gone && $(`add-${Math.min(gone[1], classes.length - 1)}`));
+  if (next && document.activeElement !== next) next.focus({ preventScroll: true });
   show();
 }
 
