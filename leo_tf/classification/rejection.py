@@ -64,7 +64,8 @@ def trade_off(
     found = evaluator.judged(_of_known(classifier, way), ANSWERS)
     scores, labels = (each.reshape(-1, *each.shape[2:]) for each in found)
     sure = np.nan_to_num(probabilities(scores, temperature or 1.0)).max(axis=1)
-    known, right = labels < way, scores.argmax(axis=1) == labels
+    # Without a finite answer nothing is right, as in every test.
+    known, right = labels < way, (scores.argmax(axis=1) == labels) & (sure > 0)
     rows = [_row(threshold, sure, known, right) for threshold in thresholds]
     told = {"way": way, "shot": shot, "unknown_classes": unknown, "queries": queries}
     return {**told, "episodes": episodes, "temperature": temperature, "thresholds": rows}

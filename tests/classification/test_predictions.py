@@ -95,6 +95,15 @@ def test_the_trade_off_where_classes_have_no_spread(classes, unknown):
     assert table(found).splitlines()[-1].split() == [f"{sure + 1e-3:.2f}", "100.00", "-", "100.00"]
 
 
+def test_no_answer_is_no_right_one():
+    def classify(params, query):
+        return tf.fill([*tf.unstack(tf.shape(query))[:2], WAY], np.float32("nan"))
+
+    classifier = Classifier(nearest_centroid, classify)
+    found = trade_off(classifier, corners(6), WAY, 1, 0, None, 40, (0.0, 0.5))
+    assert [row["accuracy"] for row in found["thresholds"]] == [0.0, None]
+
+
 def test_without_a_class_to_spare_there_is_no_unknown_one():
     with pytest.raises(ValueError, match="has 3 classes, so with --way=3 there is no unknown one"):
         trade_off(Classifier(nearest_centroid), corners(3), WAY, 1, 0)
