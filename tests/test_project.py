@@ -190,6 +190,8 @@ def opens_text(call):
         newline = any(keyword.arg == "newline" for keyword in call.keywords)
         own = isinstance(call.func, ast.Name) or mode or newline  # else an archive's
         return own and "b" not in mode
+    if ast.unparse(call.func) == "atomic.write_text":  # writes UTF-8 alone
+        return False
     return name in ("read_text", "write_text") or (name == "TemporaryFile" and "+" in mode)
 
 

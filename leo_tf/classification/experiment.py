@@ -268,10 +268,9 @@ def _validation(experiment, val, classifier, state):
         return NoValidation()
     queries = default_queries(val, experiment.shot)
     sizes = experiment.way, experiment.shot, queries, experiment.validation_episodes
-    if experiment.protocol != EARLY_STOPPING:
-        return AccuracyValidation(Evaluator(val, *sizes, experiment.seed), classifier)
-    evaluator = Evaluator(val, *sizes, experiment.seed, fresh=True)
-    return AccuracyValidation(evaluator, classifier, lambda: state.step)
+    fresh = experiment.protocol == EARLY_STOPPING
+    evaluator = Evaluator(val, *sizes, experiment.seed, fresh)
+    return AccuracyValidation(evaluator, classifier, lambda: state.step if state else 0)
 
 
 def _train(experiment, splits, classifier, state, steps, callbacks):

@@ -15,6 +15,7 @@ from tiny import TINY_REGRESSION, TINY_RUN
 
 from leo_tf.config import make_config
 from leo_tf.studies import seeds
+from leo_tf.training.alone import released
 from leo_tf.training.claims import claim
 from leo_tf.training.run_folder import RunFolder, write_json
 
@@ -168,7 +169,8 @@ def test_seeds_count_instead_of_the_seed_of_a_file_of_flags(tmp_path):
 
 
 def test_every_folder_is_checked_before_any_run_starts(quick, data_path, tmp_path):
-    claim(RunFolder(tmp_path / "seed5"), make_config(**{**SETTINGS, "seed": 5, "tasks": 9}))
+    with released():
+        claim(RunFolder(tmp_path / "seed5"), make_config(**{**SETTINGS, "seed": 5, "tasks": 9}))
     given = {"data_path": data_path, "run_dir": tmp_path, **SETTINGS, "seeds": "4,5"}
     said = f"{tmp_path}/seed5/config.json: this folder belongs to another configuration: tasks is 9"
     assert_refused(quick("leo_tf.run", **given), 1, said)
