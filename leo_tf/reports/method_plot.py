@@ -31,6 +31,8 @@ def draw(study: Study, rows: Sequence[Row], path: str | os.PathLike) -> None:
                 half = max(each or 0.0 for each in halves)
                 colour = LEO if method_of(row.name) == DEFAULT else OTHER
                 panel.errorbar(mean, names.index(row.name), xerr=half, fmt="o", color=colour)
+        low, high = panel.get_xlim()
+        panel.set_xlim(max(low, 0.0), min(high, 100.0))  # intervals over few seeds may go beyond
         panel.set_yticks(range(len(names)), [plain(title(row.name)) for row in first])
         panel.set_xlabel("test accuracy, %")
         panel.set_title(f"{plain(study.dataset)}, {study.way}-way {shot}-shot")
