@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from data_pipeline import atomic, released_format
 from data_pipeline.embeddings import Source
+from data_pipeline.stored_arrays import is_bounded
 
 EMBEDDINGS = re.compile(r"(?:.*/)?([^/]+/[^/]+/(?:train|val|test)_embeddings\.(?:pkl|npz|npy))")
 BESIDE = re.compile(r"(?:.*/)?([^/]+/[^/]+/(?:train|val|test)_(?:labels|keys)\.npy)")
@@ -90,6 +91,8 @@ def _members(archive, infos):
             raise ValueError(f"{archive}: refused, {info.filename!r} is encrypted")
         if not (match := EMBEDDINGS.fullmatch(name) or BESIDE.fullmatch(name)):
             continue
+        if not is_bounded(info):
+            raise ValueError(f"{archive}: zip it anew; {info.filename!r} is packed by other than deflate")
         if match[1] in members:
             raise ValueError(f"{archive}: refused, it holds {match[1]!r} twice")
         members[match[1]] = info

@@ -131,6 +131,9 @@ def in_npz(path: Path) -> dict[str, StoredArray]:
         if name == info.filename:
             fault = f"is a zip that holds {one_line(name)!r}, no .npz of arrays alone"
             raise ValueError(f"{path}: {fault}")
+        if not is_bounded(info):
+            fault = "is packed in a way that NumPy does not write; write it by np.savez"
+            raise ValueError(f"{path}: its {one_line(name)!r} {fault}")
         if name in arrays:
             raise ValueError(f"{path}: holds {one_line(name)!r} twice; save it again")
         try:
@@ -138,6 +141,14 @@ def in_npz(path: Path) -> dict[str, StoredArray]:
         except ValueError as error:
             raise ValueError(f"{path}: its {one_line(name)!r} {error}") from None
     return arrays
+
+
+def is_bounded(member: zipfile.ZipInfo) -> bool:
+    """Return whether unpacking a member of a zip takes little memory beside what it unpacks to.
+
+    LZMA takes what the member itself says, up to 4 GB.
+    """
+    return member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def numbers(path: Path, array: StoredArray) -> Any:

@@ -367,6 +367,5 @@ def test_a_database_that_cannot_be_opened_is_told_without_its_password(tmp_path,
 def test_a_process_is_told_from_a_later_one_of_its_number():
     here = Process.here()
     assert here.lives and here.number == os.getpid()
-    assert here._replace(began=here.began - 3).lives  # the clock was set right since
-    assert not here._replace(began=here.began - 3600).lives
+    assert not here._replace(began=here.began - 3).lives
     assert not here._replace(host="elsewhere").lives
