@@ -28,7 +28,7 @@ define, path, integer = command_line.definer(FLAGS), command_line.path, flags.DE
 define(path, "model", "nearest_centroid", "a run, a SavedModel, a shipped model, or a method")
 define(path, "support", None, "the examples: a folder of class folders, or a file")
 define(path, "queries", None, "what to classify: a folder, a picture, or a file")
-define(command_line.output, "out", "predictions.csv", "CSV to write")
+define(path, "out", "predictions.csv", "CSV to write")
 define(command_line.output, "html", None, "page to write, the most doubtful pictures first")
 define(integer, "shot", None, "examples of each class to learn from [all]", lower_bound=1)
 seeds = {"lower_bound": 0, "upper_bound": BOUND - 1}
@@ -47,6 +47,7 @@ def main() -> None:
     """Predict as the flags say."""
     with command_line.flags_at_fault():
         places = [given.check_there(FLAGS[name].value, name) for name in ("support", "queries")]
+        command_line.check_file("out", FLAGS.out)
         command_line.check_apart(FLAGS, ("support", "queries"), ("out", "html"))
         served.where(FLAGS.model)
     from leo_tf.serving import prediction, prediction_page, prediction_table

@@ -44,12 +44,14 @@ define(boolean, "plan", False, "say what would run and how long, and stop")
 define(boolean, "measure", False, "measure every row for that, not LEO alone; out/costs.json")
 define(numbers, "machines", None, "tell what it takes on so many machines, by commas", least=1)
 define(command_line.path, "data_path", DATA_PATH, "folder of the data sets")
-define(command_line.folder, "out", "runs/reproduction", "folder of everything that is made")
+define(command_line.path, "out", "runs/reproduction", "folder of everything that is made")
 
 
 def main() -> int:
     """Do what is left of what the flags ask for."""
     with command_line.flags_at_fault():
+        if not FLAGS.plan:
+            command_line.check_folder("out", FLAGS.out)
         plan = asked.plan(FLAGS)
         machines = asked.machines(FLAGS)
     start_tensorflow()

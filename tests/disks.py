@@ -8,18 +8,18 @@ import pytest
 from commands import TOP, environment
 
 
-def _ended(arguments, timeout=600):
+def _ended(arguments, timeout=600, cwd=TOP):
     return subprocess.run(
         [*map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=timeout,
-        cwd=TOP,
+        cwd=cwd,
         env=environment(),
     )
 
 
-def read_only(folder, arguments):
+def read_only(folder, arguments, cwd=TOP):
     """Run a command while nothing in a folder may be written; returns the process.
 
     Root, whom permissions do not bind, runs it without that privilege.
@@ -29,7 +29,7 @@ def read_only(folder, arguments):
     for path, mode in modes.items():
         path.chmod(mode & ~0o222)
     try:
-        return _ended([*bound, *arguments])
+        return _ended([*bound, *arguments], cwd=cwd)
     finally:
         for path, mode in modes.items():
             path.chmod(mode)

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from commands import arguments, assert_refused
+from commands import TOP, arguments, assert_refused
 from disks import read_only
 from run_folders import write_run
 from tiny import TINY_RUN
@@ -33,6 +33,23 @@ def test_a_report_of_runs_that_can_only_be_read(tmp_path):
     done = read_only(runs, arguments("leo_tf.report", runs, out=tmp_path / "report"))
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "report").iterdir())
+
+
+DOORS = [p.stem for p in (TOP / "leo_tf").glob("*.py") if "def cli(" in p.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_help_is_there_in_a_folder_that_can_only_be_read(door, tmp_path):
+    done = read_only(tmp_path, [*arguments(f"leo_tf.{door}"), "--help"], cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"python -m leo_tf.{door}" in done.stdout
+
+
+def test_where_predictions_go_is_checked_first(tmp_path):
+    here, drawn = tmp_path / "here", tmp_path / "drawn"
+    here.mkdir(), drawn.mkdir()
+    command = arguments("leo_tf.predict", support=drawn, queries=drawn)
+    assert_refused(read_only(here, command, cwd=here), 2, "--out", "predictions.csv", DENIED)
 
 
 @pytest.mark.long
