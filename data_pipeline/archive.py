@@ -92,7 +92,9 @@ def _members(archive, infos):
         if not (match := EMBEDDINGS.fullmatch(name) or BESIDE.fullmatch(name)):
             continue
         if not is_bounded(info):
-            raise ValueError(f"{archive}: zip it anew; {info.filename!r} is packed by other than deflate")
+            raise ValueError(
+                f"{archive}: zip it anew; {info.filename!r} is packed by other than deflate"
+            )
         if match[1] in members:
             raise ValueError(f"{archive}: refused, it holds {match[1]!r} twice")
         members[match[1]] = info

@@ -7,8 +7,8 @@ each class move as you draw. A slider steps through LEO's adaptation, and shows 
 classes, the loss of the examples, and what other methods say. Or take photos instead.
 
 The page is at http://127.0.0.1:PORT/, for this machine alone. It uses models that come with the
-package, nothing is trained, nothing goes elsewhere or is kept. Needs pip install leo-tf[demo], and
-for photos leo-tf[pictures].
+package, nothing is trained, nothing goes elsewhere or is kept. It needs starlette, uvicorn and
+Pillow, pip install "leo-tf[demo]"; photos need leo-tf[pictures].
 """
 
 import importlib.util
@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from data_pipeline import command_line
+from data_pipeline.extras import how_to_get
 
 FLAGS = flags.FlagValues()
 define = command_line.definer(FLAGS)
@@ -33,7 +34,7 @@ def main() -> None:
     """Serve the page."""
     missing = [name for module, name in NEEDED.items() if not importlib.util.find_spec(module)]
     if missing:
-        raise ValueError(f"{' and '.join(missing)} missing here: pip install leo-tf[demo]")
+        raise ValueError(f"{' and '.join(missing)} missing here: {how_to_get('demo')}")
     from leo_tf.serving.demo.serve import serve
 
     with command_line.flags_at_fault():

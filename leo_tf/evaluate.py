@@ -48,17 +48,14 @@ def main() -> None:
         inputs.check_output(FLAGS.predictions, FLAGS.tasks, FLAGS.way, FLAGS.shot)
         run = RunFolder(FLAGS.run_dir) if FLAGS.run_dir else None
         config, done = run.read(with_model=True) if run else (None, None)
-        told = config.flat() if config else {}
-        if FLAGS.saved_model:
-            told = about(FLAGS.saved_model)
+        told = config.flat() if config else about(FLAGS.saved_model)
         chosen = settings.configuration(FLAGS, DATA, config).experiment
         if not FLAGS.tasks:
             chosen = inputs.shared_out_as(chosen, told)
             asked = inputs.settings_tested(chosen, FLAGS.way, FLAGS.shot)
             inputs.check_there(chosen, FLAGS.data_path, FLAGS.split)
-        if not run:
-            check_saved_model(FLAGS.saved_model)
-    given = read_tasks(FLAGS.tasks) if FLAGS.tasks else None
+        folder = run.saved_model if run else check_saved_model(FLAGS.saved_model)
+    given = FLAGS.tasks and read_tasks(FLAGS.tasks)
     given = given or inputs.load_tested(asked, FLAGS.data_path, FLAGS.split, run, told)
     start_tensorflow()
     from leo_tf.classification.report import report
@@ -66,7 +63,6 @@ def main() -> None:
 
     if run and not done:
         import_module(f"leo_tf.{chosen.kind}.experiment").export_best(config, run, FLAGS.data_path)
-    folder = run.saved_model if run else FLAGS.saved_model
     if FLAGS.tasks:
         found = predict_tasks(load(folder), given, FLAGS.samples)
         return print(write_predictions(FLAGS.predictions, found))

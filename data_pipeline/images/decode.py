@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data_pipeline.extras import how_to_get
 from data_pipeline.images.same_pictures import digest
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
 LARGEST_PIXELS = 1 << 26
 LARGEST_BYTES = 1 << 28
-EXTRA = "pip install leo-tf[pictures]"
 
 
 class PictureError(ValueError):
@@ -38,7 +38,9 @@ def import_pillow() -> ModuleType:
     try:
         from PIL import Image
     except ImportError:
-        raise ValueError(f"pictures are read by Pillow, which is missing here: {EXTRA}") from None
+        raise ValueError(
+            f"pictures are read by Pillow, which is missing here: {how_to_get('pictures')}"
+        ) from None
     # What is too large is refused below, with a reason of its own.
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     return Image

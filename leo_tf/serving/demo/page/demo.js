@@ -163,6 +163,7 @@ function drawn(at = performance.now()) {
 }
 
 function clear() {
+  say("");
   [strokes, stamp] = [[], null];
   $("type").value = "";
   drawn();
@@ -213,8 +214,8 @@ async function addTo(row) {
   const url = query.url();
   const blob = query.blob || blobOf(url);
   if (await addExample(classes[row], url, query.embedding || (() => embed(blob)))) {
-    say(`Added to ${classes[row].name || `class ${row + 1}`}.`);
     if (state.kind === "drawings") clear();
+    say(`Added to ${classes[row].name || `class ${row + 1}`}.`);
   }
 }
 
