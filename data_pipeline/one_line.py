@@ -25,11 +25,12 @@ def plain(name: str) -> str:
 
     Names of files are any bytes: line ends, what steers a terminal, and what is no UTF-8.
     """
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(map(_seen, text))
+    return "".join(map(_seen, name))
 
 
 def _seen(character):
+    if "\udc80" <= character <= "\udcff":  # Python's stand-in for a byte
+        return rf"\x{ord(character) - 0xDC00:02x}"
     if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
         return character.encode("unicode_escape").decode()
     return character
