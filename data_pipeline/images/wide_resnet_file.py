@@ -7,8 +7,6 @@ pictures held out, not a number if there were none.
 
 import os
 import re
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +17,11 @@ from data_pipeline import atomic, paths
 from data_pipeline.images.ink import IMAGE_SIZE
 from data_pipeline.images.network import Network
 from data_pipeline.images.wide_resnet import GROUP_CHANNELS, embedding_layers, wide_resnet
+from data_pipeline.stored_arrays import in_npz, numbers
 
 _FACTS = ("size", "training", "accuracy")
 _GRID = 2  # of the networks in the package
 _BLOCK = re.compile(r"group1_block\d+_first_conv/kernel")
-_DAMAGED = (EOFError, OSError, zipfile.BadZipFile, zlib.error)  # ValueError: see `_arrays`
 
 
 def save(
@@ -78,9 +76,8 @@ def _arrays(path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return dict(archive)
-    except (*_DAMAGED, ValueError, TypeError):
+        return {name: numbers(path, array) for name, array in in_npz(path).items()}
+    except (OSError, ValueError):
         raise ValueError(f"{path}: is not an .npz of weights, or not a whole one") from None
 
 

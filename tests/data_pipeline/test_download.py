@@ -173,8 +173,9 @@ def test_another_hash_is_refused(tmp_path, server, released):
     assert files(tmp_path / "e") == []
 
 
-def member(name, mode=None):
+def member(name, mode=None, packing=zipfile.ZIP_STORED):
     info = zipfile.ZipInfo(name)
+    info.compress_type = packing
     info.external_attr = (mode or 0o100644) << 16
     return info
 
@@ -192,6 +193,10 @@ UNSAFE = {
     "Windows' twice": ([("other\\mine\\center\\train_embeddings.pkl", b"x")], "'mine/cen.*' twice"),
     "link": ([(member("embeddings/link", 0o120777), b"/etc")], "holds a link: 'embeddings/link'"),
     "twice": ([("other/mine/center/train_embeddings.pkl", b"x")], "'mine/center/tr.*' twice"),
+    "LZMA": (
+        [(member("mine/center/val_embeddings.pkl", packing=zipfile.ZIP_LZMA), b"x")],
+        "val_embeddings.pkl' is packed by other than deflate",
+    ),
     "not embeddings": (
         [("mine/center/val_embeddings.pkl", b"x")],
         r"refused, mine/center/val_embeddings\.pkl: is not a pickle",

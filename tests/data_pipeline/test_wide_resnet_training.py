@@ -1,6 +1,8 @@
 """Training of Wide ResNets: what a step takes, how it goes on, what is written and read back."""
 
 import dataclasses
+import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,6 +19,7 @@ from data_pipeline.images import (
 from data_pipeline.images.augmentation import Augmentation
 from data_pipeline.images.wide_resnet import wide_resnet
 
+LZMA_OF_4_GIGABYTES = Path(__file__).parents[1] / "data/any_bytes/npz/lzma_that_takes_4_gigabytes"
 QUICK = dataclasses.replace(
     wide_resnet_training.PICTURES,
     augmentation=Augmentation(shift=2, mirror=True, jitter=0.4, reflect=True),
@@ -233,6 +236,9 @@ def test_weights_are_read_back_as_they_were_written(tmp_path):
         with pytest.raises(ValueError, match=f"network.npz: not the weights of .*{fault}"):
             wide_resnet_file.load(path)
     path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="network.npz: is not an .npz of weights, or not a whole"):
+        wide_resnet_file.load(path)
+    shutil.copy(LZMA_OF_4_GIGABYTES, path)  # whatever it asks for is not taken
     with pytest.raises(ValueError, match="network.npz: is not an .npz of weights, or not a whole"):
         wide_resnet_file.load(path)
 
