@@ -16,8 +16,9 @@ import sys
 import traceback
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from repeatable import repeatable
 
 TOP = Path(__file__).parents[1]
 COMMANDS = [
@@ -113,13 +114,7 @@ def tried(name, examples):
     module, ends = importlib.import_module(name), collections.Counter()
     names = flags_of(module)
 
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        suppress_health_check=list(HealthCheck),
-    )
+    @repeatable(examples)
     @given(arguments_of(module, [*names, "flagfile"]))
     def check(arguments):
         ends[outcome(module, arguments)] += 1

@@ -34,6 +34,27 @@ def command(module, *operands, cwd=TOP, timeout=300, **flags):
     )
 
 
+def launched(module, **flags):
+    """Start `python -m module --flag=value ...`; returns the process, whose stderr is kept."""
+    return subprocess.Popen(
+        arguments(module, **flags),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=TOP,
+        env=environment(),
+    )
+
+
+def awaited(process, is_there, limit=300):
+    """Wait until a function is true; fails if the process ends before, or in `limit` seconds."""
+    deadline = time.monotonic() + limit
+    while not is_there():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
 def interrupt(module, number, after, pause=0.0, **flags):
     """Start a command and send it a signal after a file has appeared, and a pause at random.
 
@@ -42,20 +63,8 @@ def interrupt(module, number, after, pause=0.0, **flags):
     Returns:
       Its exit status and what it wrote to stderr.
     """
-    process = subprocess.Popen(
-        arguments(module, **flags),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=TOP,
-        env=environment(),
-    )
-    deadline = time.monotonic() + 300
-    is_there = after if callable(after) else after.exists
-    while not is_there():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    process = launched(module, **flags)
+    awaited(process, after if callable(after) else after.exists)
     time.sleep(random.uniform(0, pause))
     process.send_signal(number)
     _, errors = process.communicate(timeout=120)

@@ -10,7 +10,7 @@ from leo_tf.classification.export import export, load
 from leo_tf.classification.result import table
 from leo_tf.meta.classifier import Classifier
 from leo_tf.methods.nearest_centroid import nearest_centroid
-from leo_tf.training import saved_model
+from leo_tf.training import run_folder, saved_model
 
 
 def prototypes(support):
@@ -53,12 +53,12 @@ def test_it_is_evaluated_with_its_queries_gathered(folder, tiny):
 
 
 def test_it_says_what_made_it(folder, tmp_path):
-    assert saved_model.about(folder) == {"method": "prototypes"}
-    assert saved_model.about(tmp_path) == {}
+    assert run_folder.about(folder) == {"method": "prototypes"}
+    assert run_folder.about(tmp_path) == {}
     (tmp_path / saved_model.ABOUT).parent.mkdir()
     (tmp_path / saved_model.ABOUT).write_text("[1]")
     with pytest.raises(ValueError, match="about.json: is damaged; export the model again"):
-        saved_model.about(tmp_path)
+        run_folder.about(tmp_path)
 
 
 def test_a_method_of_another_version_is_named_as_it_is():

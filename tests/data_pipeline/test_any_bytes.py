@@ -16,8 +16,9 @@ import pytest
 from any_bytes import PROGRAMS, changed, npy_of, npz_files, pickles, rows, said
 from commands import TOP, environment
 from found_inputs import FOUND, READERS, embeddings
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from repeatable import repeatable
 from torch_files import sound
 
 from data_pipeline import function_files
@@ -171,13 +172,7 @@ def test_any_bytes_are_read_or_refused_in_a_line(tmp_path, kind, examples):
     name, make, read, memory = READ[kind]
     path = tmp_path / name
 
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        suppress_health_check=list(HealthCheck),
-    )
+    @repeatable(examples)
     @given(make(tmp_path))
     def check(data):
         path.write_bytes(data)

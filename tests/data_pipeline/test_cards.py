@@ -12,7 +12,7 @@ from leo_tf.classification import calibration, inputs
 from leo_tf.classification.experiment import train_and_test
 from leo_tf.classification.testing import evaluate
 from leo_tf.config import make_config
-from leo_tf.training import saved_model
+from leo_tf.training import run_folder
 from leo_tf.training.run_folder import RunFolder
 
 BACKBONE = {"name": "eye", "layer": "last", "grid": 1, "digest": "0123", "dim": 16}
@@ -66,7 +66,7 @@ def test_a_run_tells_it_and_other_embeddings_are_warned_of(folder, tmp_path, cap
     config, run = configured(), RunFolder(tmp_path / "run")
     result = train_and_test(config, run, inputs.load(config, folder))
     assert result["backbone"] == BACKBONE
-    told = saved_model.about(run.saved_model)
+    told = run_folder.about(run.saved_model)
     assert told["backbone"] == BACKBONE
     assert told["temperature"] == result["calibration"]["temperature"] > 0
     test = load_split(folder, "tiny", split="test")

@@ -4,10 +4,9 @@ import contextlib
 import json
 import subprocess
 import sys
-import time
 
 import pytest
-from commands import TOP, arguments, assert_refused, command, environment
+from commands import TOP, assert_refused, awaited, command, environment, launched
 from same_run import assert_same_run
 from tiny import TINY_RUN
 
@@ -131,17 +130,8 @@ def test_of_processes_that_begin_at_once_one_gets_the_folder(tmp_path):
 def test_the_first_run_ends_as_if_there_had_been_no_second(data_path, finished_run, tmp_path):
     folder = RunFolder(tmp_path / "run")
     flags = {"data_path": data_path, "run_dir": folder, **TINY_RUN}
-    first = subprocess.Popen(
-        arguments("leo_tf.run", **flags),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=TOP,
-        env=environment(),
-    )
-    while not folder.config.exists():
-        assert first.poll() is None, first.stderr.read()
-        time.sleep(0.01)
+    first = launched("leo_tf.run", **flags)
+    awaited(first, folder.config.exists)
     assert_refused(command("leo_tf.run", **flags), 1, f"{folder}: another process works")
     assert first.poll() is None  # the second was refused while the first worked
     _, errors = first.communicate(timeout=300)

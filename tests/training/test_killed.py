@@ -3,11 +3,10 @@
 import csv
 import random
 import signal
-import subprocess
 import time
 
 import pytest
-from commands import TOP, arguments, command, environment
+from commands import awaited, command, launched
 from same_run import assert_same_run
 from tiny import TINY_RUN
 
@@ -36,19 +35,8 @@ def killed(folder, flags, goal, moment):
       goal: the step; one that is there by now: it is killed a moment after its start.
       moment: seconds.
     """
-    process = subprocess.Popen(
-        arguments("leo_tf.run", **flags),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=TOP,
-        env=environment(),
-    )
-    deadline = time.monotonic() + 600
-    while saved(folder) < goal:
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+    process = launched("leo_tf.run", **flags)
+    awaited(process, lambda: saved(folder) >= goal, limit=600)
     time.sleep(moment)
     process.kill()
     _, errors = process.communicate(timeout=60)
