@@ -32,9 +32,7 @@ def read(folder: str | os.PathLike) -> dict[str, Any] | None:
 
 def write(folder: str | os.PathLike, card: Mapping[str, Any]) -> None:
     """Write the card of a folder, whole or not at all."""
-    text = json.dumps(card, indent=2, allow_nan=False)
-    with atomic.writer(Path(folder) / CARD) as file:
-        file.write(text.encode() + b"\n")
+    atomic.write_text(Path(folder) / CARD, json.dumps(card, indent=2, allow_nan=False) + "\n")
 
 
 def backbone(folder: str | os.PathLike) -> dict[str, Any] | None:

@@ -117,8 +117,7 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[objec
     """Write a CSV file of what the pictures were made of, whole or not at all."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    with atomic.writer(path) as file:
-        file.write(text.getvalue().encode())
+    atomic.write_text(path, text.getvalue())
 
 
 def _write_sheet(path, sheet):

@@ -72,5 +72,4 @@ def read_record(folder: str | os.PathLike) -> Embedded | None:
 def write_record(folder: Path, record: Embedded) -> None:
     """Write what is known of the embeddings in a folder, but for what each call knows itself."""
     fields = {k: value for k, value in record._asdict().items() if k not in _OF_THE_CALL}
-    with atomic.writer(folder / RECORD) as file:
-        file.write(json.dumps(fields, indent=1, allow_nan=False).encode() + b"\n")
+    atomic.write_text(folder / RECORD, json.dumps(fields, indent=1, allow_nan=False) + "\n")

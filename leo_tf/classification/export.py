@@ -163,7 +163,7 @@ def export(
       classifier: what to write.
       dim: size of an embedding.
       folder: where the SavedModel goes; one that is there is replaced by a whole new one.
-      about: what `saved_model.about` will tell of it, see `about`.
+      about: what `run_folder.about` will tell of it, see `about`.
     """
     exported = _Exported(classifier, dim)
     saved_model.save(exported, folder, exported.flat(), about)

@@ -19,7 +19,7 @@ from leo_tf.classification.protocol import TRAINED_AS, trained_on
 from leo_tf.classification.result import confused, measure
 from leo_tf.config.experiments import Classification
 from leo_tf.config.methods import DEFAULT
-from leo_tf.training import saved_model
+from leo_tf.training import run_folder
 
 
 class Wanted(NamedTuple):
@@ -75,7 +75,7 @@ def evaluate_each(
 ) -> Iterator[Tested]:
     """Test a SavedModel in several settings, see `evaluate`; it is loaded once."""
     classifier = load(folder, embeddings.dim)
-    about = saved_model.about(folder)
+    about = run_folder.about(folder)
     trained = [name for name in ("train", "val") if name == "train" or about.get("train_on_val")]
     if embeddings.content.digest in [about.get("data", {}).get(name) for name in trained]:
         print(f"warning: {folder} was trained on {embeddings.name}", file=sys.stderr)

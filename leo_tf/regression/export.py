@@ -52,7 +52,7 @@ def export(model: LEORegressor, folder: str | os.PathLike, about: Mapping[str, A
     Args:
       model: a `LEORegressor`.
       folder: where the SavedModel goes; one that is there is replaced by a whole new one.
-      about: what `saved_model.about` will tell of it: the run's configuration.
+      about: what `run_folder.about` will tell of it: the run's configuration.
     """
     exported = _ExportedRegressor(model)
     signatures = {"adapt": exported.adapt, "predict": exported.predict}

@@ -150,7 +150,7 @@ def _saved(folder, state):
     return Served(
         folder,
         takes["support"].shape[-1],
-        saved_model.about(folder),
+        of_saved_model(folder),
         _digest(folder),
         _fitting(tf, classifier.fit, classifier.serves),
         _scoring(tf, classify),

@@ -178,8 +178,7 @@ def check_mark(path: str | os.PathLike, mark: str | None) -> None:
     Raises:
       tf.errors.OpError, ValueError: it cannot be read.
     """
-    plain = PlainPath(Path(path).parent)
-    reader = tf.train.load_checkpoint(f"{plain}/{Path(path).name}")
+    reader = _reader(path)
     theirs = (
         reader.get_tensor("mark" + VALUE).decode() if reader.has_tensor("mark" + VALUE) else None
     )
@@ -192,5 +191,10 @@ def check_mark(path: str | os.PathLike, mark: str | None) -> None:
 
 def value_in(path: str | os.PathLike, name: str) -> Any:
     """Return the value of a variable in a checkpoint."""
+    return _reader(path).get_tensor(name + VALUE)
+
+
+def _reader(path):
+    """Return what reads a checkpoint, whatever its folder is called."""
     plain = PlainPath(Path(path).parent)
-    return tf.train.load_checkpoint(f"{plain}/{Path(path).name}").get_tensor(name + VALUE)
+    return tf.train.load_checkpoint(f"{plain}/{Path(path).name}")

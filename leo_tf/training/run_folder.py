@@ -281,8 +281,7 @@ def read_json(path: str | os.PathLike, remedy: str) -> dict[str, Any]:
 def write_json(path: str | os.PathLike, values: Mapping[str, Any]) -> None:
     """Write a JSON file that appears whole or not at all; what is not finite becomes null."""
     text = json.dumps(without_non_finite(values), indent=2, allow_nan=False)
-    with atomic.writer(paths.expand(path)) as file:
-        file.write((text + "\n").encode())
+    atomic.write_text(paths.expand(path), text + "\n")
 
 
 def without_non_finite(values: Any) -> Any:

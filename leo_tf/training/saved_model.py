@@ -11,7 +11,6 @@ from data_pipeline import paths
 from data_pipeline.atomic import temporary_path
 from data_pipeline.plain_path import PlainPath
 from leo_tf.training.run_folder import ABOUT, check_saved_model, write_json
-from leo_tf.training.run_folder import about as about
 from leo_tf.training.tensorflow_files import written
 
 
